@@ -1,0 +1,1 @@
+"""Words that people read; `kernel.words` reads them, and so does the console."""
