@@ -11,6 +11,8 @@ from enum import IntEnum, StrEnum
 from typing import NewType
 from zoneinfo import ZoneInfo
 
+from datlanh.model.indicator import Bounds
+
 EventId = NewType("EventId", str)
 
 
@@ -55,7 +57,8 @@ class Limit:
 class Condition:
     """Something that is true or false of the readings of one series, or of the values of one indicator.
 
-    `lasting` is how long it must hold without a reading against it. `span` is the window of `changed_by` and
+    `above` and `changed_by` take `high`, `below` takes `low`, `between` (inclusive) and `outside` both. `count_within`
+    counts readings above `high` or below `low`, or all when neither is given. `lasting` is how long it must hold without a reading against it. `span` is the window of `changed_by` and
     `count_within`, and the length of `missing_for` and `flat_for`.
     """
 
@@ -109,17 +112,6 @@ class Phase(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """A condition's limits as they hold on a day, with the law that says so."""
-
-    low: float | None = None
-    high: float | None = None
-    unit: str = ""
-    reference: str = ""
-    parameter: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What some conditions must remember of earlier readings; it is a cache of history and can be made again.
 
@@ -134,6 +126,7 @@ class Memory:
     flat_since: int | None = None
     flat_low: float = 0.0
     flat_high: float = 0.0
+    last: int | None = None
 
 
 NOTHING = Memory()
