@@ -70,7 +70,7 @@ class PrivatePostgres:
         elsewhere = os.geteuid() == 0 and not _reachable(self.home)
         self.data = Path("/var/lib/datlanh") / mark / "postgres" if elsewhere else self.home / "postgres"
         self._process: subprocess.Popen[bytes] | None = None
-        self._ours = False
+        self._adopted: int | None = None
         # A socket's path may have 107 letters at most, and an account without rights must reach it.
         self.socket_folder = Path(tempfile.gettempdir()) / f"datlanh-{os.getuid()}-{mark}"
 
@@ -79,8 +79,12 @@ class PrivatePostgres:
         """Where it answers."""
         return f"postgresql://datlanh@/datlanh?host={self.socket_folder}"
 
-    def start(self) -> bool:
-        """Start it, or find it running; True when this call started it. Returns when it answers."""
+    def start(self, *, adopt: bool = False) -> bool:
+        """Start it, or find it running; True when this call started it. Returns when it answers.
+
+        `adopt`: one that outlived its parent becomes ours, to be stopped by us. The caller must know that
+        nobody else uses this home.
+        """
         self.home.mkdir(parents=True, exist_ok=True)
         account = self._account()
         self._make_folder(self.socket_folder, account)
@@ -89,8 +93,11 @@ class PrivatePostgres:
         (self.data / "postgresql.auto.conf").touch()
         (self.data / "datlanh.conf").write_text(_CONFIGURATION, "utf-8")
         if self._answers("postgres"):
+            if adopt:
+                self._adopted = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
             self._make_database()
             return False
+        self._adopted = None
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -110,7 +117,6 @@ class PrivatePostgres:
                 env=_environment(),
                 **self._as(account),
             )
-        self._ours = True
         end = time.monotonic() + 120  # after a crash it first replays its log
         while not self._answers("postgres"):
             if self._process.poll() is not None or time.monotonic() > end:
@@ -123,14 +129,23 @@ class PrivatePostgres:
     @property
     def pid(self) -> int | None:
         """The process, when this object started it."""
-        return self._process.pid if self._process else None
+        return self._process.pid if self._process else self._adopted
 
     def running(self) -> bool:
         """Whether the server that we started is still there."""
+        if self._adopted is not None:
+            return _alive(self._adopted)
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         """Stop the server that this object started; open transactions are undone (fast shutdown)."""
+        if self._adopted is not None:
+            if _alive(self._adopted):
+                os.kill(self._adopted, signal.SIGINT)
+            end = time.monotonic() + 30
+            while _alive(self._adopted) and time.monotonic() < end:
+                time.sleep(0.05)
+            self._adopted = None
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -226,6 +241,14 @@ class PrivatePostgres:
         ) as connection:
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = 'datlanh'").fetchone() is None:
                 connection.execute("CREATE DATABASE datlanh")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        # A zombie answers to signal 0 and serves nobody.
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _environment() -> dict[str, str]:

@@ -49,8 +49,8 @@ def fill(text: str, language: str, params: Mapping[str, Any]) -> str:
 
     def plural(match: re.Match[str]) -> str:
         number = params.get(match[1], 0)
-        arms = dict(_ARM.findall(match[2]))
-        form = Locale.parse(language).plural_form(number)
+        arms: dict[str, str] = dict(_ARM.findall(match[2]))
+        form = str(Locale.parse(language).plural_form(number))
         return (arms.get(f"={number}") or arms.get(form) or arms.get("other", "")).replace("#", shown(number))
 
     return _NAME.sub(lambda m: shown(params.get(m[1])), _PLURAL.sub(plural, text))

@@ -1,0 +1,115 @@
+"""The applier: takes batches from the journal and lets every floor have its part, in one transaction.
+
+The pending rows are deleted in the same commit that writes state, history, stale marks, detections and
+counts; so a batch takes effect exactly once, whatever is killed when. A batch that breaks the transaction is
+found by halving and goes to quarantine whole; its neighbours go on.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import psycopg
+import structlog
+from prometheus_client import Counter, Histogram
+
+from datlanh.model.errors import Unavailable
+
+if TYPE_CHECKING:
+    from datlanh.app.house import House
+
+log = structlog.get_logger(__name__)
+
+BATCHES_AT_ONCE = 400
+APPLIED = Counter("datlanh_apply_batches_total", "Batches applied.")
+READINGS = Counter("datlanh_apply_readings_total", "Readings applied, repeats included.")
+POISONED = Counter("datlanh_apply_poisoned_total", "Batches that went to quarantine whole.")
+SECONDS = Histogram("datlanh_apply_seconds", "How long one transaction of the applier takes.")
+
+
+class Applier:
+    """Applies what is pending in some parts of the journal."""
+
+    def __init__(self, house: "House", parts: tuple[int, ...] | None = None) -> None:
+        self.house = house
+        self.parts = parts
+        self._limit = BATCHES_AT_ONCE
+
+    async def once(self) -> int:
+        """Apply the oldest pending batches; how many. 0 means that nothing is pending."""
+        try:
+            with SECONDS.time():
+                done = await self._apply(self._limit)
+        except (psycopg.OperationalError, Unavailable):
+            # The database went away: nothing was applied, nothing is lost, and no batch is to blame.
+            await self.house.detect.forget()
+            raise
+        except Exception as error:
+            await self.house.detect.forget()
+            if self._limit > 1:
+                self._limit = max(1, self._limit // 2)
+                log.warning("apply.halving", limit=self._limit, error=repr(error))
+                return 1
+            log.error("apply.poisoned", error=repr(error))
+            async with self.house.database.transaction() as tx:
+                await self.house.collect.quarantine_oldest(tx, self.parts, error)
+            POISONED.inc()
+            return 1
+        self._limit = min(BATCHES_AT_ONCE, self._limit * 2)
+        return done
+
+    async def _apply(self, limit: int) -> int:
+        house = self.house
+        async with house.database.transaction() as tx:
+            batches = await house.collect.claim(tx, self.parts, limit)
+            if not batches:
+                return 0
+            mapped = house.collect.map(batches)
+            await house.collect.refuse(tx, mapped.refusals)
+            kept = await house.keep.apply(tx, mapped)
+            await house.measure.mark(tx, kept)
+            await house.detect.feed(tx, kept)
+            await house.collect.count(tx, batches, mapped, kept)
+        APPLIED.inc(len(batches))
+        READINGS.inc(len(mapped.readings))
+        return len(batches)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Apply as batches come, until told to stop."""
+        wait = 0.2
+        while not stop.is_set():
+            try:
+                async with _Wake(self.house) as wake:
+                    wait = 0.2
+                    while not stop.is_set():
+                        if await self.once() == 0:
+                            await wake.wait(1.0)
+            except (psycopg.OperationalError, Unavailable) as error:
+                log.warning("apply.database_down", error=str(error), again_in_s=wait)
+                await _sleep(stop, wait)
+                wait = min(5.0, wait * 2)
+
+
+class _Wake:
+    """Listens for commits of the journal."""
+
+    def __init__(self, house: "House") -> None:
+        self._house = house
+
+    async def __aenter__(self) -> "_Wake":
+        self._connection = await self._house.database.session("applier")
+        await self._connection.execute("LISTEN datlanh_journal")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._connection.close()
+
+    async def wait(self, most_s: float) -> None:
+        async for _ in self._connection.notifies(timeout=most_s, stop_after=1):
+            return
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,103 @@
+"""The house: the few objects that everything else is handed, built once for each program.
+
+No floor reaches for another by itself; here it is handed what it may ask.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from datlanh.collect import Collect
+from datlanh.detect import Detect
+from datlanh.keep import Keep
+from datlanh.kernel import Clock, Database, Health, Settings, SystemClock
+from datlanh.loader import load
+from datlanh.measure import Measure
+from datlanh.model.pack import Packs
+from datlanh.operate import Operate
+from datlanh.people import People
+from datlanh.share import Share
+
+
+def shipped(name: str) -> Path:
+    """A folder that comes with us: `packs`, `provinces` or `web`; from the wheel, else from the source tree."""
+    inside = Path(str(files("datlanh"))) / "shipped" / name
+    if inside.is_dir():
+        return inside
+    return Path(str(files("datlanh"))).parent.parent / name
+
+
+def province_folder(settings: Settings) -> Path:
+    """The folder of the province that is run."""
+    return settings.province if settings.province != Path() else shipped("provinces") / "binh-duong"
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """All floors of one program."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    health: Health
+    packs: Packs
+    people: People
+    collect: Collect
+    keep: Keep
+    measure: Measure
+    detect: Detect
+    operate: Operate
+    share: Share
+
+    @staticmethod
+    @asynccontextmanager
+    async def opened(
+        settings: Settings, *, clock: Clock | None = None, program: str = "datlanh"
+    ) -> AsyncIterator["House"]:
+        """Build the house, open its database, and close it at the end."""
+        clock = clock or SystemClock()
+        database = Database(
+            settings.database_url,
+            size=settings.pool_size,
+            statement_timeout_s=settings.statement_timeout_s,
+            name=f"datlanh {program}",
+        )
+        await database.open()
+        try:
+            yield build(settings, clock, database, program)
+        finally:
+            await database.close()
+
+    async def seed(self) -> None:
+        """Load what the province says about itself; harmless when it is loaded already."""
+        folder = province_folder(self.settings)
+        await self.people.load_province(folder)
+        await self.collect.load_sources(folder / "sources")
+
+
+def build(settings: Settings, clock: Clock, database: Database, program: str) -> House:
+    """Hand each floor what it needs."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    packs = load(settings)
+    people = People(database, clock, settings)
+    keep = Keep(database, clock, settings)
+    collect = Collect(database, clock, settings, packs)
+    measure = Measure(database, clock, packs, keep)
+    detect = Detect(database, clock, packs, keep)
+    operate = Operate(database, clock, packs, people)
+    return House(
+        settings=settings,
+        clock=clock,
+        database=database,
+        health=Health(database, settings, clock, program),
+        packs=packs,
+        people=people,
+        collect=collect,
+        keep=keep,
+        measure=measure,
+        detect=detect,
+        operate=operate,
+        share=Share(database, clock, packs, people, collect, keep, measure, operate),
+    )

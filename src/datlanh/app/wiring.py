@@ -1,0 +1,29 @@
+"""Who hears what: the whole nervous system on one page.
+
+A message is told by a floor (in `model/messages/<floor>.py`) and heard by the readers below; each reader
+hears in the order of commits, one message after another, each exactly once.
+"""
+
+from typing import TYPE_CHECKING
+
+from datlanh.kernel.outbox import Listener
+from datlanh.model.messages import Message
+
+if TYPE_CHECKING:
+    from datlanh.app.house import House
+
+
+def wiring(house: "House") -> dict[str, dict[type[Message], Listener]]:
+    """The readers by name, and what each hears."""
+    from datlanh.model.messages.collect import SourceSaved
+    from datlanh.model.messages.detect import EventBegan, EventEnded
+
+    return {
+        "keep": {
+            SourceSaved: house.keep.source_saved,
+        },
+        "operate": {
+            EventBegan: house.operate.event_began,
+            EventEnded: house.operate.event_ended,
+        },
+    }
