@@ -29,8 +29,8 @@ class ReadKind(StrEnum):
 class Read:
     """One input that an indicator declares; the loader checks that it exists.
 
-    `of` is `Type.attribute` for readings, an indicator's id for values and across, a property's name for facts,
-    a parameter's id. `span` reaches back from the end of the period; `by` is the width of a bucket.
+    `of` is `Type.attribute` for readings, an indicator's id for values and across, a property's name for
+    facts, a parameter's id. `span` reaches back from the end of the period; `by` is the width of a bucket.
     """
 
     kind: ReadKind
@@ -45,9 +45,9 @@ class Read:
 class IndicatorDeclaration:
     """A number computed for a subject and a period by a pure function that is given what it declares.
 
-    `subject` is an entity type, `area:<kind>` or `province`. `text` is the function's docstring, `version` a hash
-    of its source, so that the "why" of an old value names the formula that made it. `settle` is how long after the
-    end of a period its first computation waits for the last readings to arrive.
+    `subject` is an entity type, `area:<kind>` or `province`. `text` is the function's docstring, `version` a
+    hash of its source, so that the "why" of an old value names the formula that made it. `settle` is how
+    long after the end of a period its first computation waits for the last readings to arrive.
     """
 
     id: str
@@ -104,8 +104,8 @@ class Bounds:
 class Input:
     """One input of a value, as it was when the value was computed.
 
-    `have` of `of` buckets (or subjects) held something; `entity` and `attribute` name the series, `begin` and `end`
-    its range, `as_known_at` the knowledge that was used.
+    `have` of `of` buckets (or subjects) held something; `entity` and `attribute` name the series, `begin`
+    and `end` its range, `as_known_at` the knowledge that was used.
     """
 
     name: str
@@ -155,7 +155,8 @@ class IndicatorValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
-    """How a value came about: the formula in words, the law it stands on, its inputs, and what it replaced."""
+    """How a value came about: the formula in words, the law it stands on, its inputs, and what it
+    replaced."""
 
     value: IndicatorValue
     title: Mapping[str, str]

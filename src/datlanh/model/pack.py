@@ -1,19 +1,19 @@
 """What a pack declares, as plain values: what `loader` makes of a folder of files, and every floor may read.
 
-Nothing here opens a file. The one thing to know: ids are `<pack>.<key in the file>`, except entity types, which
-have the one name they have in NGSI-LD; texts are always a mapping of language to words, never a bare sentence.
+Nothing here opens a file. The one thing to know: ids are `<pack>.<key in the file>`, except entity types,
+which have the one name they have in NGSI-LD; texts are always a mapping of language to words, never a bare
+sentence.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from datlanh.model.detection import Calendar, Condition
 from datlanh.model.errors import NotFound
 from datlanh.model.indicator import Bounds, IndicatorDeclaration
-
-if TYPE_CHECKING:
-    from datlanh.model.detection import Calendar, Condition
+from datlanh.model.source import Contract, Window
 
 Text = Mapping[str, str]
 """Words by language, `{"vi": …, "en": …}`."""
@@ -33,7 +33,7 @@ class Where:
         return f"{self.file}, line {self.line}" if self.line else self.file
 
 
-# -- parameters ------------------------------------------------------------------------------------------------------
+# -- parameters --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,8 @@ class Parameter:
     where: Where = field(default=Where(), compare=False)
 
     def on(self, day: date, area: str | Sequence[str] | None = None) -> ParameterValue | None:
-        """The value that holds on a day: the most specific area first, then the province's own, then the latest.
+        """The value that holds on a day: the most specific area first, then the province's own, then the
+        latest.
 
         `area` is a code, or codes from the most specific to the widest.
         """
@@ -91,12 +92,13 @@ class Parameter:
         return best[1] if best else None
 
 
-# -- types -----------------------------------------------------------------------------------------------------------
+# -- types -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeDeclaration:
-    """An attribute of an entity type; `low` and `high` are what is physically possible, not what is allowed."""
+    """An attribute of an entity type; `low` and `high` are what is physically possible, not what is
+    allowed."""
 
     name: str
     title: Text
@@ -113,7 +115,8 @@ class AttributeDeclaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeDeclaration:
-    """An entity type with its attributes and the standard they come from; `id` is the name of the type itself."""
+    """An entity type with its attributes and the standard they come from; `id` is the name of the type
+    itself."""
 
     id: str
     pack: str
@@ -125,23 +128,7 @@ class TypeDeclaration:
     where: Where = field(default=Where(), compare=False)
 
 
-# -- sources ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldRule:
-    """How one field of a payload (a symbol, a column, a path in JSON) becomes an attribute.
-
-    `units` gives, for a unit as it is written by the sender, the factor to the attribute's own unit.
-    """
-
-    field: str
-    attribute: str
-    aliases: tuple[str, ...] = ()
-    unit: str = ""
-    units: Mapping[str, float] = field(default_factory=dict)
-    factor: float = 1.0
-    offset: float = 0.0
+# -- sources -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,56 +144,48 @@ class SampleProof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceTemplate:
-    """Where data of a kind comes from and how it maps to a type; a province makes sources of it, with secrets.
+    """Where data of a kind comes from and how it maps to a type; a province makes sources of it, with
+    secrets.
 
-    `entity` makes the entity's local id from the parts of the name pattern; `time_zone` and `time_label` say what
-    the written time means (`instant`, or the `begin` or `end` of the averaging interval `every`).
+    `settings` are understood by the door alone and `mapping` by the codec alone, as in `model.source.Source`.
     """
 
     id: str
     pack: str
     title: Text
-    protocol: tuple[str, ...]  # doors it may come through: folder, sftp, ftps, mqtt, push, poll, upload, ngsild
-    codec: str  # tt10 | json | csv | readings | ngsild
+    protocols: tuple[str, ...]
+    codec: str
     type: str
-    every: timedelta
-    late_after: timedelta
-    silent_after: timedelta
-    name_pattern: str = ""
-    station_pattern: str = ""
-    entity: str = "{station}"
-    fields: Mapping[str, FieldRule] = field(default_factory=dict)
-    status: Mapping[str, str] = field(default_factory=dict)
-    missing: tuple[float, ...] = ()
-    time_format: str = ""
-    time_zone: str = "Asia/Ho_Chi_Minh"
-    time_label: str = "instant"
-    time_field: str = ""
-    entity_field: str = ""
-    quality_field: str = ""
-    skip: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    python: str = ""
+    cadence: timedelta
+    window: Window = field(default_factory=Window)
+    contract: Contract = field(default_factory=Contract)
+    zone: str = "Asia/Ho_Chi_Minh"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    mapping: Mapping[str, Any] = field(default_factory=dict)
     samples: tuple[SampleProof, ...] = ()
     reference: str = ""
     where: Where = field(default=Where(), compare=False)
 
 
-# -- limits ----------------------------------------------------------------------------------------------------------
+# -- limits ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitDeclaration:
     """What attributes of an entity are held against: the same for all, or a property of the facility.
 
-    `function(attribute, facts, parameters) -> Bounds | None`; `facts` are the entity's lasting properties named in
-    `reads`, `parameters` what `parameters` names on that day. `mean` is the averaging time the law speaks of.
+    `function(attribute, facts, parameters) -> Bounds | None`; `facts` are the entity's lasting properties
+    named in `reads`, `parameters` what `parameters` names on that day. `mean` is the averaging time the law
+    speaks of.
     """
 
     id: str
     pack: str
     title: Text
     of: tuple[str, ...]  # Type.attribute
-    function: Callable[[str, Mapping[str, Any], Mapping[str, ParameterValue]], Bounds | None] = field(compare=False)
+    function: Callable[[str, Mapping[str, Any], Mapping[str, ParameterValue]], Bounds | None] = field(
+        compare=False
+    )
     reads: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
     mean: timedelta | None = None
@@ -214,7 +193,7 @@ class LimitDeclaration:
     where: str = ""
 
 
-# -- detections and procedures ---------------------------------------------------------------------------------------
+# -- detections and procedures -----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,15 +207,15 @@ class DetectionDeclaration:
     id: str
     pack: str
     title: Text
-    begins: "Condition"
+    begins: Condition
     severity: int
     consequence: Text
     response: Text
     time_to_respond: timedelta
     owner: str
-    ends: "Condition | None" = None
+    ends: Condition | None = None
     opens: str | None = None
-    calendar: "Calendar | None" = None
+    calendar: Calendar | None = None
     accepts: frozenset[str] = frozenset({"measured"})
     on_time: timedelta = timedelta(hours=2)
     joins: timedelta = timedelta(minutes=15)
@@ -280,7 +259,7 @@ class ProcedureDeclaration:
     where: Where = field(default=Where(), compare=False)
 
 
-# -- dashboards ------------------------------------------------------------------------------------------------------
+# -- dashboards --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,7 +285,7 @@ class DashboardDeclaration:
     where: Where = field(default=Where(), compare=False)
 
 
-# -- scenarios -------------------------------------------------------------------------------------------------------
+# -- scenarios ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,9 +312,10 @@ class GivenState:
 class Play:
     """Something that is played: values of entities at one time, or again and again.
 
-    Times are durations since the start. `at` alone is once; `begin`, `every`, `until` repeat (`until` is without).
-    A value may be a list, played one after another. `quality` is that of all values; `arrives_after` is how late
-    they come. `file` plays a sample as it is; `silence` says in words that nothing comes (it plays nothing).
+    Times are durations since the start. `at` alone is once; `begin`, `every`, `until` repeat (`until` is
+    without). A value may be a list, played one after another. `quality` is that of all values;
+    `arrives_after` is how late they come. `file` plays a sample as it is; `silence` says in words that
+    nothing comes (it plays nothing).
     """
 
     begin: timedelta
@@ -355,8 +335,9 @@ class Play:
 class Expect:
     """What must be so at a time (`expect`), or at no time (`never`).
 
-    Exactly one of `indicators`, `event`, `alarm`, `incident`, `state` is said. A value None is "unknown". `ended`
-    asks that the event has ended by then; `due` gives the deadlines of an incident's steps as durations since start.
+    Exactly one of `indicators`, `event`, `alarm`, `incident`, `state` is said. A value None is "unknown".
+    `ended` asks that the event has ended by then; `due` gives the deadlines of an incident's steps as
+    durations since start.
     """
 
     at: timedelta | None = None
@@ -396,7 +377,7 @@ class ScenarioFile:
     scenarios: tuple[Scenario, ...]
 
 
-# -- the pack and all of them ----------------------------------------------------------------------------------------
+# -- the pack and all of them ------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -543,7 +524,8 @@ class Packs:
         return tuple(limit for limit in self.limits.values() if name in limit.of)
 
     def word(self, key: str, language: str = "vi") -> str:
-        """A pack's word, e.g. `environment.band.good`; without words in that language the key itself is said."""
+        """A pack's word, e.g. `environment.band.good`; without words in that language the key itself is
+        said."""
         pack = self.packs.get(key.partition(".")[0])
         words = pack.words.get(language, {}) if pack else {}
         return words.get(key, key)

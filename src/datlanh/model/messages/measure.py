@@ -11,8 +11,8 @@ from datlanh.model.messages import Message
 class IndicatorComputed(Message):
     """An indicator has a new value for a subject and a period: the first one, or another than was known.
 
-    Told once for each batch of equal indicator and period end. `values` and `details` go with `subjects`; None is
-    "not known". `latest` says of each whether no later period of that subject has a value.
+    Told once for each batch of equal indicator and period end. `values` and `details` go with `subjects`;
+    None is "not known". `latest` says of each whether no later period of that subject has a value.
     """
 
     indicator: str
@@ -27,7 +27,8 @@ class IndicatorComputed(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class LimitChanged(Message):
-    """An entity's own limit (its permit, its column and factors) may have changed and has to be asked for again."""
+    """An entity's own limit (its permit, its column and factors) may have changed and has to be asked for
+    again."""
 
     limit: str
     entities: list[str]
