@@ -1,4 +1,4 @@
-"""What goes through the inbox: an offer of bytes, the receipt for it, and the batch as it lies in the journal.
+"""What goes through the inbox: an offer of bytes, its receipt, and the batch as it lies in the journal.
 
 Pure values. The one thing to know: a `Receipt` exists only after the commit that made the bytes durable.
 """

@@ -1,8 +1,8 @@
 """Mapping: what the bytes of a batch mean. Pure: it looks at a batch, its source, and nothing else.
 
-`CODECS` is the one table of formats. A codec never raises for what a sender wrote: it refuses the line or item,
-with a reason, and goes on. The one thing to know: a codec must give the same answer for the same batch whenever
-it is asked, or replay would change something; "now" is `batch.received_at`.
+`CODECS` is the one table of formats. A codec never raises for what a sender wrote: it refuses the line or
+item, with a reason, and goes on. The one thing to know: a codec must give the same answer for the same batch
+whenever it is asked, or replay would change something; "now" is `batch.received_at`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,8 @@ RAW_KEPT = 4096  # bytes of a refused batch that are copied into the quarantine;
 
 def refuse_whole(batch: Batch, reason: str, **params: object) -> Mapped:
     """The meaning of a batch that cannot be understood at all."""
-    refusal = Refusal(journal=batch.seq, line=0, reason=reason, params=dict(params), raw=batch.body[:RAW_KEPT])
+    raw = batch.body[:RAW_KEPT]
+    refusal = Refusal(journal=batch.seq, line=0, reason=reason, params=dict(params), raw=raw)
     return Mapped(readings=Readings.empty(), refusals=(refusal,))
 
 

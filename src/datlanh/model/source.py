@@ -1,7 +1,7 @@
 """Sources: where readings come from, what they promise, and which entity they speak of.
 
-Pure values, made from a pack or province file or edited in the console. What the mapping means is known to the
-codec alone; what the settings mean, to the door alone (folder, receiver, MQTT, push, polled URL, upload).
+Pure values, made from a pack or province file or edited in the console. What the mapping means is known to
+the codec alone; what the settings mean, to the door alone (folder, receiver, MQTT, push, polled URL, upload).
 """
 
 from collections.abc import Mapping
@@ -28,8 +28,8 @@ class Station:
 class Window:
     """Which instants are believed, counted from the moment of receipt.
 
-    Before `oldest` or after `ahead` the clock of the station is held to be wrong, and the line goes to quarantine.
-    Later than `late` is kept and counted as late.
+    Before `oldest` or after `ahead` the clock of the station is held to be wrong, and the line goes to
+    quarantine. Later than `late` is kept and counted as late.
     """
 
     late: timedelta = timedelta(minutes=5)
@@ -60,7 +60,7 @@ class Source:
     zone: str = "Asia/Ho_Chi_Minh"  # of the times without an offset
     window: Window = field(default_factory=Window)
     contract: Contract = field(default_factory=Contract)
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of the door: folder, pattern, url, topic, every …
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the door: folder, url, topic …
     mapping: Mapping[str, Any] = field(default_factory=dict)  # of the codec
     enabled: bool = True
     pack: str = ""
