@@ -1,8 +1,9 @@
 """Detections: what is watched, when an event begins, when it ends.
 
-Pure values. A detection is declared by a pack for a type of entity (or an indicator); each entity of the type has
-a watch of its own. The one thing to know: silence says nothing. Only a reading moves a watch, except where the
-silence itself is watched (`missing_for`) or the pack says how long a reading stands (`holds`).
+Pure values. A detection is declared by a pack for a type of entity (or an indicator); each entity of the
+type has a watch of its own. The one thing to know: silence says nothing. Only a reading moves a watch,
+except where the silence itself is watched (`missing_for`) or the pack says how long a reading stands
+(`holds`).
 """
 
 from dataclasses import dataclass, field
@@ -43,8 +44,8 @@ class Reads(StrEnum):
 class Limit:
     """A limit that is not a bare number: a dated parameter, or the entity's own (its permit).
 
-    `own` is the id of a limit declaration; an entity without one is not watched, which is not the same as zero.
-    `key` picks from a parameter whose value is a table. `share` 0.8 warns at 80 % of the limit.
+    `own` is the id of a limit declaration; an entity without one is not watched, which is not the same as
+    zero. `key` picks from a parameter whose value is a table. `share` 0.8 warns at 80 % of the limit.
     """
 
     parameter: str | None = None
@@ -57,13 +58,17 @@ class Limit:
 class Condition:
     """Something that is true or false of the readings of one series, or of the values of one indicator.
 
-    `above` and `changed_by` take `high`, `below` takes `low`, `between` (inclusive) and `outside` both. `count_within`
-    counts readings above `high` or below `low`, or all when neither is given. `lasting` is how long it must hold without a reading against it. `span` is the window of `changed_by` and
-    `count_within`, and the length of `missing_for` and `flat_for`.
+    `above` and `changed_by` take `high`, `below` takes `low`, `between` (inclusive) and `outside` both;
+    `count_within` counts readings above `high` or below `low`, or all when neither is given. `lasting` is
+    how long it must hold without a reading against it. `span` is the window of `changed_by` and
+    `count_within`, and the length of `missing_for` and `flat_for`. `holds` is how long a reading stands
+    when nothing follows it.
     """
 
     kind: ConditionKind
-    of: str = ""  # "AirQualityObserved.pm25", "AirQualityObserved.*" (missing_for), an indicator's id, or a type
+    of: str = (
+        ""  # "AirQualityObserved.pm25", "AirQualityObserved.*" (missing_for), an indicator's id, or a type
+    )
     reads: Reads = Reads.ATTRIBUTE
     low: "float | Limit | None" = None
     high: "float | Limit | None" = None
@@ -78,7 +83,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """The hours in which a detection may begin an event; days count from Monday = 0, `end` may lie past midnight."""
+    """The hours in which a detection may begin an event; Monday is 0, `end` may lie past midnight."""
 
     days: frozenset[int] = frozenset(range(7))
     begin: time = time(0)
@@ -87,7 +92,7 @@ class Calendar:
     zone: str = "Asia/Ho_Chi_Minh"
 
     def holds(self, at: datetime) -> bool:
-        """Whether the instant lies in the hours; after midnight the hours belong to the day on which they began."""
+        """Whether the instant lies in the hours; past midnight they belong to the day they began on."""
         local = at.astimezone(ZoneInfo(self.zone))
         day, clock = local.date(), local.timetz().replace(tzinfo=None)
         if self.begin == self.end:
@@ -115,9 +120,9 @@ class Phase(IntEnum):
 class Memory:
     """What some conditions must remember of earlier readings; it is a cache of history and can be made again.
 
-    `hits` are the last instants that counted (`count_within`); `lows` and `highs` the extremes that may still be
-    the extremes of the window (`changed_by`); `flat_since`, `flat_low`, `flat_high` the run of equal values.
-    Instants are microseconds.
+    `hits` are the last instants that counted (`count_within`); `lows` and `highs` the extremes that may
+    still be the extremes of the window (`changed_by`); `flat_since`, `flat_low`, `flat_high` the run of
+    equal values. Instants are microseconds.
     """
 
     hits: tuple[int, ...] = ()
@@ -162,7 +167,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """Time has passed: asked where a watch waits for an instant. `heard` is when the subject was last heard."""
+    """Time has passed. `heard` is when the subject was last heard, by its own time."""
 
     heard: datetime | None
 
