@@ -39,6 +39,10 @@ class Applier:
         try:
             with SECONDS.time():
                 done = await self._apply(self._limit)
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+            # Somebody was in the way; nobody is to blame.
+            await self.house.detect.forget()
+            return 1
         except (psycopg.OperationalError, Unavailable):
             # The database went away: nothing was applied, nothing is lost, and no batch is to blame.
             await self.house.detect.forget()

@@ -134,7 +134,9 @@ def collect() -> None:
 
 @main.command()
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same feeds.")
-@click.option("--speed", default=1.0, show_default=True, help="How many times faster than the clock on the wall.")
+@click.option(
+    "--speed", default=1.0, show_default=True, help="How many times faster than the clock on the wall."
+)
 def simulate(seed: int, speed: float) -> None:
     """Make live feeds for the reference province and send them through the doors of real stations."""
 
@@ -221,7 +223,7 @@ def audit_verify() -> None:
 @click.argument("subject")
 @click.argument("at")
 def why(thing: str, subject: str, at: str) -> None:
-    """Why is it so: the chain from a value back to the raw line. `datlanh why environment.vn_aqi_hour STATION 2026-11-23T07:00`."""
+    """Why is it so: the chain from a value back to the raw line; `datlanh why pm25 STATION 2026-11-23T07:00`."""
 
     async def do(house: "House") -> Any:
         return await house.share.why_text(thing, subject, at, LANGUAGE)

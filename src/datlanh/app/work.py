@@ -5,6 +5,7 @@ Any number may run. Single duties are held by leases in the database; when a wor
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -12,7 +13,7 @@ import structlog
 
 from datlanh.app.apply import Applier
 from datlanh.app.wiring import wiring
-from datlanh.kernel import Lease, Reader
+from datlanh.kernel import Lease, Reader, outbox
 from datlanh.kernel.outbox import CHANNEL
 from datlanh.model.errors import Error, Unavailable
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datlanh.app.house import House
 
 log = structlog.get_logger(__name__)
+OUTBOX_KEPT = timedelta(days=2)
 Duty = Callable[[], Awaitable[int]]
 
 
@@ -43,7 +45,14 @@ def duties(house: "House") -> dict[str, Duty]:
         "operate": house.operate.work_due,
         "collect": house.collect.work_due,
         "keep": house.keep.work_due,
+        "outbox": lambda: _prune(house),
     }
+
+
+async def _prune(house: "House") -> int:
+    async with house.database.transaction() as tx:
+        done = await outbox.prune(tx, house.clock.now() - OUTBOX_KEPT)
+    return done
 
 
 async def _applying(house: "House", part: int, parts: int, stop: asyncio.Event) -> None:

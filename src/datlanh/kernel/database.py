@@ -5,72 +5,17 @@ commit. So nothing is told that did not happen, and nothing happens untold.
 """
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from datlanh.kernel import outbox
+from datlanh.kernel.transaction import Transaction
 from datlanh.model.errors import Unavailable
-from datlanh.model.messages import Message
-
-Params = Mapping[str, Any] | Sequence[Any] | None
-Row = dict[str, Any]
-
-# One name for every advisory lock, so that no two mean the same number.
-LOCK_OUTBOX = 1
-LOCK_MIGRATE = 2
-LOCK_AUDIT = 3
-
-
-class Transaction:
-    """One transaction: ask, change, tell."""
-
-    def __init__(self, connection: "psycopg.AsyncConnection[Any]") -> None:
-        self.conn = connection
-        self.told: list[Message] = []
-
-    async def all(self, sql: str, params: Params = None) -> list[Row]:
-        """All rows, each a dictionary."""
-        async with self.conn.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(sql, params)
-            return await cursor.fetchall()
-
-    async def one(self, sql: str, params: Params = None) -> Row | None:
-        """The first row, or None."""
-        async with self.conn.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(sql, params)
-            return await cursor.fetchone()
-
-    async def value(self, sql: str, params: Params = None) -> Any:
-        """The first column of the first row, or None."""
-        cursor = await self.conn.execute(sql, params)
-        row = await cursor.fetchone()
-        return row[0] if row else None
-
-    async def run(self, sql: str, params: Params = None) -> int:
-        """Do something; the number of rows that it touched."""
-        cursor = await self.conn.execute(sql, params)
-        return cursor.rowcount
-
-    async def many(self, sql: str, params: Sequence[Mapping[str, Any] | Sequence[Any]]) -> None:
-        """Do the same for each of `params`, in one round trip."""
-        if params:
-            async with self.conn.cursor() as cursor:
-                await cursor.executemany(sql, params)
-
-    def tell(self, message: Message) -> None:
-        """Tell all who listen, if and when this transaction commits."""
-        self.told.append(message)
-
-    async def lock(self, name: int, key: int = 0) -> None:
-        """Hold an advisory lock until the end of the transaction."""
-        await self.conn.execute("SELECT pg_advisory_xact_lock(%s, %s)", (name, key))
 
 
 class Database:
@@ -146,8 +91,7 @@ class Database:
         async with self._connection() as connection, connection.transaction():
             tx = Transaction(connection)
             yield tx
-            if tx.told:
-                await outbox.write(tx, tx.told)
+            await tx.write_told()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:

@@ -7,7 +7,7 @@ take turns by an advisory lock.
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy
 from alembic import context, op
@@ -16,7 +16,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import ResolutionError
 
-from datlanh.kernel.database import LOCK_MIGRATE
+from datlanh.kernel.transaction import LOCK_MIGRATE
 from datlanh.model.errors import Refused
 
 FLOORS = ("kernel", "people", "collect", "keep", "measure", "detect", "operate", "share")
@@ -72,7 +72,7 @@ def migrate(url: str) -> list[str]:
         except ResolutionError as error:
             raise Refused("kernel.schema_newer", revision=str(revision)) from error
 
-    def note(_: Any, step: Any, *__: Any, **___: Any) -> None:
+    def note(*, step: Any, **_: Any) -> None:
         done.append(step.up_revision_id)
 
     engine = _engine(url)
@@ -87,7 +87,7 @@ def migrate(url: str) -> list[str]:
                     version_table="revision",
                     version_table_schema="kernel",
                     transaction_per_migration=True,
-                    on_version_apply=note,
+                    on_version_apply=cast(Any, note),
                 )
                 with context.begin_transaction():
                     context.run_migrations()

@@ -6,22 +6,20 @@ always means a later commit: a reader that remembers one number misses nothing. 
 
 import importlib
 import pkgutil
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 import datlanh.model.messages as messages_package
+from datlanh.kernel.database import Database
+from datlanh.kernel.transaction import OUTBOX_CHANNEL, Transaction
 from datlanh.model.messages import Message
 
-if TYPE_CHECKING:
-    from datlanh.kernel.database import Database, Transaction
-
-CHANNEL = "datlanh_outbox"
-_encoder = msgspec.json.Encoder()
+CHANNEL = OUTBOX_CHANNEL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,20 +51,7 @@ def message_types() -> Mapping[str, type[Message]]:
     return found
 
 
-async def write(tx: "Transaction", told: Sequence[Message]) -> None:
-    """Append messages; the last thing that a transaction does."""
-    from datlanh.kernel.database import LOCK_OUTBOX
-
-    await tx.lock(LOCK_OUTBOX)
-    await tx.conn.execute(
-        "INSERT INTO kernel.outbox (name, body)"
-        " SELECT n, b::jsonb FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS t(n, b, i) ORDER BY i",
-        ([type(m).__name__ for m in told], [_encoder.encode(m).decode() for m in told]),
-    )
-    await tx.conn.execute(f"NOTIFY {CHANNEL}")
-
-
-async def read(tx: "Transaction", after: int, limit: int = 500) -> list[Told]:
+async def read(tx: Transaction, after: int, limit: int = 500) -> list[Told]:
     """What was told after a position, oldest first."""
     rows = await tx.all(
         "SELECT seq, told_at, name, body::text AS body FROM kernel.outbox WHERE seq > %s ORDER BY seq LIMIT %s",
@@ -75,23 +60,32 @@ async def read(tx: "Transaction", after: int, limit: int = 500) -> list[Told]:
     return [Told(position=r["seq"], at=r["told_at"], name=r["name"], body=r["body"].encode()) for r in rows]
 
 
-async def position(tx: "Transaction") -> int:
+async def position(tx: Transaction) -> int:
     """The position of the newest message."""
     return int(await tx.value("SELECT coalesce(max(seq), 0) FROM kernel.outbox"))
 
 
-async def oldest(tx: "Transaction") -> int:
+async def oldest(tx: Transaction) -> int:
     """The position of the oldest message that is still kept."""
     return int(await tx.value("SELECT coalesce(min(seq), 0) FROM kernel.outbox"))
 
 
-Listener = Callable[["Transaction", Any], Awaitable[None]]
+async def prune(tx: Transaction, before: datetime) -> int:
+    """Forget messages told before an instant that every reader has heard; how many."""
+    return await tx.run(
+        "DELETE FROM kernel.outbox WHERE told_at < %s"
+        " AND seq < (SELECT coalesce(min(seq), 0) FROM kernel.reader)",
+        (before,),
+    )
+
+
+Listener = Callable[[Transaction, Any], Awaitable[None]]
 
 
 class Reader:
     """Somebody who hears some messages, each exactly once: the effect and the cursor commit together."""
 
-    def __init__(self, database: "Database", name: str, hears: Mapping[type[Message], Listener]) -> None:
+    def __init__(self, database: Database, name: str, hears: Mapping[type[Message], Listener]) -> None:
         self.database = database
         self.name = name
         self.hears = {kind.__name__: listener for kind, listener in hears.items()}

@@ -14,7 +14,13 @@ from datlanh.model.errors import BadInput
 
 PREFIX = "DATLANH_"
 # Read by the build and the tests, not by the program.
-_FOR_OTHERS = {"DATLANH_SKIP_WEB", "DATLANH_CHROMIUM", "DATLANH_TEST_DATABASE_URL", "DATLANH_KILL_AT", "DATLANH_CHILD"}
+_FOR_OTHERS = {
+    "DATLANH_SKIP_WEB",
+    "DATLANH_CHROMIUM",
+    "DATLANH_TEST_DATABASE_URL",
+    "DATLANH_KILL_AT",
+    "DATLANH_CHILD",
+}
 
 
 def _setting(default: Any, sentence: str) -> Any:

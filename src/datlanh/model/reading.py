@@ -41,7 +41,7 @@ class SeriesKey(NamedTuple):
 class Readings:
     """A batch of readings in columns; every array has the length of `key`.
 
-    `key` points into `keys` and `units`. Instants are microseconds since 1970 in UTC. `revision` says how
+    `key` points into `keys` and `units`; a pair of the two names a series. Instants are microseconds since 1970 in UTC. `revision` says how
     new the source holds the value to be (file time, `modifiedAt`, else when we received it). `journal`
     and `line` lead back to the raw bytes; lines and items count from 1.
     """
@@ -91,26 +91,24 @@ class Readings:
 
     @staticmethod
     def concat(batches: "Sequence[Readings]") -> "Readings":
-        """Put batches one after another; equal series become one entry of the dictionary."""
+        """Put batches one after another; equal series of one unit become one entry of the dictionary.
+
+        A series that comes in two units keeps two entries, so that no value is ever taken for another unit.
+        """
         if not batches:
             return Readings.empty()
         if len(batches) == 1:
             return batches[0]
-        place: dict[SeriesKey, int] = {}
-        units: list[str] = []
+        place: dict[tuple[SeriesKey, str], int] = {}
         columns: list[NDArray[np.int32]] = []
         for batch in batches:
             renumber = np.empty(len(batch.keys), np.int32)
             for old, (series, unit) in enumerate(zip(batch.keys, batch.units, strict=True)):
-                new = place.get(series)
-                if new is None:
-                    new = place[series] = len(units)
-                    units.append(unit)
-                renumber[old] = new
+                renumber[old] = place.setdefault((series, unit), len(place))
             columns.append(renumber[batch.key] if len(batch.key) else batch.key)
         return Readings(
-            keys=tuple(place),
-            units=tuple(units),
+            keys=tuple(series for series, _ in place),
+            units=tuple(unit for _, unit in place),
             key=np.concatenate(columns),
             observed_at=np.concatenate([b.observed_at for b in batches]),
             value=np.concatenate([b.value for b in batches]),

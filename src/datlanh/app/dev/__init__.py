@@ -1,0 +1,1 @@
+"""What developers run through `make`: set-up, tests, generated files."""

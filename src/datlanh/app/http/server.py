@@ -1,0 +1,171 @@
+"""The application: every door opened, behind one guard.
+
+`make_app` is handed a house and gives an ASGI application. The list of doors below is the list of what can be
+reached from outside; a route that is not in a door does not exist.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from datlanh.app.http import (
+    alarm,
+    area,
+    history,
+    incident,
+    live,
+    overview,
+    probe,
+    session,
+    source,
+    station,
+    upload,
+    why,
+)
+from datlanh.app.http.door import PUBLIC, Ask, Door, GatedRoute, Way, answering, gated_hot, language_of
+from datlanh.app.http.errors import HTTP_KEYS, Trouble, problem, trouble_of, trouble_of_input
+from datlanh.app.http.guard import Guard
+from datlanh.app.http.ngsild import entity as ngsild
+from datlanh.app.http.web import Web
+from datlanh.model.errors import Error
+from datlanh.share import shapes
+
+if TYPE_CHECKING:
+    from datlanh.app.house import House
+
+DOORS: tuple[Door, ...] = (
+    session.door,
+    overview.door,
+    area.door,
+    station.door,
+    history.door,
+    why.door,
+    alarm.door,
+    incident.door,
+    source.door,
+    upload.door,
+    live.door,
+    ngsild.door,
+    probe.door,
+)
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "default": {"description": "A problem, in words and as a key.", "model": shapes.Problem}
+}
+
+
+def ways() -> list[Way]:
+    """Every route of every door."""
+    found = [way for door in DOORS for way in door.ways]
+    try:
+        from datlanh.app.http import push
+    except ImportError:
+        return found
+    return [*found, *push.door.ways]
+
+
+def make_app(house: "House | None", *, web: Path | None = None) -> ASGIApp:
+    """The whole application for a house, to be run by any ASGI server."""
+    app = application(house, web or Path(str(files("datlanh.shipped") / "web")))
+    if house is None:
+        return app
+    settings = house.settings
+    secure = settings.public_url.startswith("https://")
+    return Guard(GZipMiddleware(app, minimum_size=2048, compresslevel=5), house.clock, secure=secure)
+
+
+def application(house: "House | None", web: Path) -> FastAPI:
+    """The routes themselves, without the guard."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if house is None:
+            yield
+            return
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(house.share.live.run(stop), name="live feed")
+            try:
+                yield
+            finally:
+                stop.set()
+                house.share.live.close()
+
+    app = FastAPI(
+        title="Đất Lành",
+        version="1",
+        summary="The console API: everything that the console shows and does.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.router.route_class = GatedRoute
+    app.state.house = house
+    for way in ways():
+        _open(app, way)
+    files_of_the_console = Web(web)
+
+    async def console(request: Request) -> Response:
+        return files_of_the_console.answer(request)
+
+    # Files of the console hold nothing that a stranger may not see; they are public by their nature.
+    app.router.routes.append(Route("/{path:path}", console, methods=["GET", "HEAD"], name=PUBLIC))
+    app.add_exception_handler(Error, _ours)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(HTTPException, _starlettes)
+    return app
+
+
+def _open(app: FastAPI, way: Way) -> None:
+    if way.hot:
+        methods = [way.method, "HEAD"] if way.method == "GET" else [way.method]
+        app.router.routes.append(Route(way.path, gated_hot(way), methods=methods, name=way.endpoint.__name__))
+        return
+    app.router.add_api_route(
+        way.path,
+        answering(way),
+        methods=[way.method],
+        response_model=way.answers,
+        status_code=way.status,
+        tags=[way.tag],
+        responses=PROBLEMS,
+        operation_id=f"{way.tag}_{way.endpoint.__name__}",
+        openapi_extra={"x-permission": way.permission, "x-command": way.command},
+        **way.more,
+    )
+
+
+def _language(request: Request) -> str:
+    ask: Ask | None = getattr(request.state, "ask", None)
+    return ask.language if ask is not None else language_of(request)
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Error)
+    return problem(trouble_of(error), _language(request))
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return problem(trouble_of_input(error.errors()), _language(request))
+
+
+async def _starlettes(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    key = HTTP_KEYS.get(error.status_code, "http.bad_request")
+    trouble = Trouble(error.status_code, key, {"path": request.url.path[:200], "method": request.method})
+    return problem(trouble, _language(request), error.headers)
