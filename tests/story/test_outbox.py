@@ -50,7 +50,9 @@ async def test_a_listener_that_fails_hears_the_message_again_and_leaves_nothing_
     failing = True
 
     async def listen(tx, message: SomethingHappened) -> None:  # type: ignore[no-untyped-def]
-        await tx.run("INSERT INTO kernel.probe (program, at) VALUES (%s, now())", (f"heard {message.number}",))
+        await tx.run(
+            "INSERT INTO kernel.probe (program, at) VALUES (%s, now())", (f"heard {message.number}",)
+        )
         if failing:
             raise RuntimeError
 
