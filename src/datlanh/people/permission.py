@@ -1,0 +1,167 @@
+"""Permissions and roles: the one explicit list of what can be allowed, and to whom it usually is.
+
+A route names a permission, never a role. A role is a set of permissions; a person holds roles by grants (grant.py),
+perhaps only for a unit or an area. Two things to know: the administrator has no access to content
+(domain: operating regulations separate the two), and a key is never given more than `FOR_KEYS`.
+"""
+
+from types import MappingProxyType
+from typing import Final
+
+# name -> one sentence; the words for people are `people.permission.<name>` in strings/.
+PERMISSIONS: Final = MappingProxyType(
+    {
+        "overview.read": "See the overview: the map, the numbers, live changes.",
+        "station.read": "See stations and their newest values.",
+        "history.read": "See and take away the history of a series.",
+        "why.read": "See how a value came about: formula, inputs, law, source batch, raw line.",
+        "area.read": "See areas and administrative units of any day.",
+        "area.import": "Bring in official boundaries and changes of administrative units.",
+        "alarm.read": "See alarms and their log.",
+        "alarm.acknowledge": "Say that an alarm has been seen and is in hand.",
+        "alarm.shelve": "Put an alarm aside until a stated time, with a reason; and take it back.",
+        "alarm.comment": "Write into the log of an alarm.",
+        "alarm.close": "Close an alarm by hand.",
+        "incident.read": "See incidents, their steps, clocks and log.",
+        "incident.open": "Open an incident, by itself or from an alarm.",
+        "incident.comment": "Write into the log of an incident.",
+        "incident.step": "Start and finish a step of an incident.",
+        "incident.assign": "Give a step of an incident to somebody.",
+        "incident.close": "Close an incident, with cause, end and resolver.",
+        "incident.reopen": "Open a closed incident again.",
+        "source.read": "See sources, their state, scores and diagnostics.",
+        "source.edit": "Create, test, change and switch off sources.",
+        "journal.read": "See what was received, byte for byte.",
+        "quarantine.read": "See what could not be understood, and why.",
+        "quarantine.replay": "Send quarantined input through again.",
+        "series.delete": "Delete a series for good, with proof.",
+        "readings.push": "Push readings for a source.",
+        "upload.write": "Upload a sheet of readings, look at its preview and commit it.",
+        "mapping.edit": "Save and change the mapping of uploaded sheets.",
+        "ngsild.read": "Read entities over NGSI-LD.",
+        "ngsild.write": "Create, change and delete entities over NGSI-LD.",
+        "audit.read": "Read the audit log and verify its chain.",
+        "person.read": "See who has an account and which roles they hold.",
+        "person.edit": "Create and disable accounts, grant and withdraw roles, end sessions.",
+        "key.edit": "Issue and revoke API keys.",
+        "metrics.read": "See the state of the platform itself: metrics, backlog, storage.",
+    }
+)
+
+_SEE = frozenset(
+    {
+        "overview.read",
+        "why.read",
+        "station.read",
+        "history.read",
+        "area.read",
+        "alarm.read",
+        "incident.read",
+        "source.read",
+    }
+)
+_ACT = frozenset({"alarm.acknowledge", "alarm.comment", "incident.comment", "incident.step"})
+_DUTY = _SEE | _ACT | {"alarm.shelve", "incident.open", "quarantine.read", "journal.read", "ngsild.read"}
+_LEAD = _DUTY | {"alarm.close", "incident.assign", "incident.close", "quarantine.replay"}
+
+# role -> permissions; the words are `people.role.<role>`. A province may not invent permissions, only roles.
+ROLES: Final = MappingProxyType(
+    {
+        "duty_officer": _DUTY,
+        "shift_lead": _LEAD,
+        "ioc_director": _LEAD | {"incident.reopen", "audit.read", "person.read", "metrics.read"},
+        "chair": _SEE | {"alarm.comment", "incident.comment"},
+        "domain_owner": _SEE
+        | _ACT
+        | {"incident.open", "incident.assign", "incident.close", "quarantine.read", "ngsild.read"},
+        "data_owner": _SEE
+        | {
+            "source.edit",
+            "journal.read",
+            "quarantine.read",
+            "quarantine.replay",
+            "upload.write",
+            "mapping.edit",
+            "ngsild.read",
+        },
+        "commune_operator": _SEE | _ACT,
+        "field_team": frozenset(
+            {
+                "overview.read",
+                "area.read",
+                "station.read",
+                "incident.read",
+                "incident.comment",
+                "incident.step",
+            }
+        ),
+        "integrator": frozenset(
+            {
+                "area.read",
+                "source.read",
+                "source.edit",
+                "journal.read",
+                "quarantine.read",
+                "quarantine.replay",
+                "readings.push",
+                "upload.write",
+                "mapping.edit",
+                "ngsild.read",
+                "ngsild.write",
+            }
+        ),
+        "auditor": frozenset(
+            {
+                "audit.read",
+                "area.read",
+                "person.read",
+                "overview.read",
+                "why.read",
+                "alarm.read",
+                "incident.read",
+            }
+            | {"source.read", "journal.read"}
+        ),
+        "admin": frozenset(
+            {
+                "person.read",
+                "person.edit",
+                "key.edit",
+                "area.read",
+                "area.import",
+                "metrics.read",
+                "series.delete",
+            }
+        ),
+    }
+)
+
+# What a key of a program may be given; acting in the name of a person is never among it.
+FOR_KEYS: Final = frozenset(
+    {
+        "readings.push",
+        "upload.write",
+        "mapping.edit",
+        "ngsild.read",
+        "ngsild.write",
+        "overview.read",
+        "area.read",
+        "alarm.read",
+        "incident.read",
+        "source.read",
+        "station.read",
+        "history.read",
+        "why.read",
+        "metrics.read",
+    }
+)
+
+# What says nothing about the content that the centre watches: all that an administrator may hold.
+NOT_CONTENT: Final = frozenset(
+    {"person.read", "person.edit", "key.edit", "area.read", "area.import", "metrics.read", "series.delete"}
+)
+
+
+def permissions_of(roles: tuple[str, ...]) -> frozenset[str]:
+    """All that these roles allow together; a role that no longer exists allows nothing."""
+    return frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
