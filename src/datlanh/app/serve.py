@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from datlanh.app.http import make_app
+from datlanh.app.http.server import make_app
 
 if TYPE_CHECKING:
     from datlanh.app.house import House
@@ -25,6 +25,8 @@ async def serve(house: "House", stop: asyncio.Event) -> None:
             # Streams never end by themselves: without a limit the server would wait for them.
             timeout_graceful_shutdown=2,
             h11_max_incomplete_event_size=64 * 1024,
+            limit_concurrency=1000,
+            timeout_keep_alive=75,
             backlog=512,
         )
     )
@@ -33,6 +35,7 @@ async def serve(house: "House", stop: asyncio.Event) -> None:
         group.create_task(house.health.run(stop))
         serving = group.create_task(_serve(server, stop))
         await stop.wait()
+        house.share.live.close()
         server.should_exit = True
         await serving
 

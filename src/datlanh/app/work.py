@@ -45,6 +45,7 @@ def duties(house: "House") -> dict[str, Duty]:
         "operate": house.operate.work_due,
         "collect": house.collect.work_due,
         "keep": house.keep.work_due,
+        "share": house.share.work_due,
         "outbox": lambda: _prune(house),
     }
 
