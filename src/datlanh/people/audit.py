@@ -18,6 +18,7 @@ from datlanh.kernel import LOCK_AUDIT, Database, Transaction, queries
 
 _SQL = queries(__package__)
 _LARGEST_DETAIL = 64 * 1024
+_PAGE = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +99,8 @@ async def append(
         {"seq": seq, "at": at.isoformat(), "actor": actor, "action": action, "subject": subject}
         | {"detail": json.loads(text)}
     )
-    # PostgreSQL text holds no NUL; JSON would write it as \\u0000, which its own json type then refuses to read.
-    entry = entry.replace("\\u0000", "\\ufffd")
+    # PostgreSQL's json takes no NUL, UTF-8 no half of a surrogate pair; what people send may hold either.
+    entry = entry.replace("\\u0000", "\\ufffd").encode("utf-8", "replace").decode()
     digest = next_hash(head["hash"], entry)
     await tx.run(_SQL["audit_append"], {"seq": seq, "entry": entry, "hash": digest})
     return int(seq)
@@ -121,10 +122,11 @@ async def verify(database: Database, expected: Head | None = None) -> Verdict:
         row = await tx.one(_SQL["audit_head"])
         assert row is not None
         known = Head(seq=row["seq"], hash=row["hash"].hex())
-        # COPY is the fastest way out; the format is PostgreSQL's binary: a count and (length, bytes) of each field.
-        async with tx.conn.cursor().copy(_SQL["audit_all"]) as copy:
-            copy.set_types(["int8", "bytea", "bytea"])
-            async for seq, entry, digest in copy.rows():
+        while True:
+            async with tx.conn.cursor(binary=True) as cursor:
+                await cursor.execute(_SQL["audit_page"], {"after": count, "limit": _PAGE})
+                rows = await cursor.fetchall()
+            for seq, entry, digest in rows:
                 count += 1
                 if seq != count:
                     return Verdict(entries=count, head=known, bad=count, reason="people.audit_missing")
@@ -133,6 +135,8 @@ async def verify(database: Database, expected: Head | None = None) -> Verdict:
                     return Verdict(entries=count, head=known, bad=seq, reason="people.audit_changed")
                 if expected is not None and seq == expected.seq and digest.hex() != expected.hash:
                     return Verdict(entries=count, head=known, bad=seq, reason="people.audit_other_head")
+            if len(rows) < _PAGE:
+                break
     if known.seq != count or known.hash != before.hex():
         return Verdict(entries=count, head=known, bad=count + 1, reason="people.audit_cut")
     if expected is not None and expected.seq > count:

@@ -9,9 +9,9 @@ WITH written AS (
 )
 UPDATE people.audit_head h SET seq = w.seq, hash = w.hash FROM written w
 
--- name: audit_all
--- The whole chain in order, for verification.
-COPY (SELECT seq, convert_to(entry, 'UTF8'), hash FROM people.audit ORDER BY seq) TO STDOUT (FORMAT binary)
+-- name: audit_page
+-- A stretch of the chain in order, for verification.
+SELECT seq, convert_to(entry, 'UTF8'), hash FROM people.audit WHERE seq > %(after)s ORDER BY seq LIMIT %(limit)s
 
 -- name: audit_entries
 -- Entries, newest first.
