@@ -134,16 +134,14 @@ def collect() -> None:
 
 @main.command()
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same feeds.")
-@click.option(
-    "--speed", default=1.0, show_default=True, help="How many times faster than the clock on the wall."
-)
-def simulate(seed: int, speed: float) -> None:
+def simulate(seed: int) -> None:
     """Make live feeds for the reference province and send them through the doors of real stations."""
 
     async def do(house: "House", stop: asyncio.Event) -> None:
         from datlanh.testing.simulate import simulate as make
 
-        await make(house.settings, stop, seed=seed, speed=speed)
+        sources = {source.id: source for source in await house.collect.sources()}
+        await make(house.settings, house.clock, sources, stop, seed=seed)
 
     _program("simulate", do)
 

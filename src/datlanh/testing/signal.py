@@ -81,23 +81,29 @@ class Event:
     station: str
     attributes: tuple[str, ...]
     begins: datetime
+    rise: float = 20  # minutes
 
     def strength(self, at: datetime) -> float:
-        """Rises for twenty minutes, stands for fifteen, falls for fifteen."""
+        """Rises, stands until the 35th minute, falls for fifteen."""
         minutes = (at - self.begins).total_seconds() / 60
         if not 0 <= minutes <= 50:
             return 0.0
-        if minutes < 20:
-            return _smooth(minutes / 20)
+        if minutes < self.rise:
+            return _smooth(minutes / self.rise)
         return 1.0 if minutes <= 35 else _smooth((50 - minutes) / 15)
 
 
 class World:
     """A simulated province."""
 
-    def __init__(self, seed: int, stations: Mapping[str, str]) -> None:
-        """`stations`: the type of each station by its name."""
+    def __init__(self, seed: int, stations: Mapping[str, str], opens: datetime | None = None) -> None:
+        """`stations`: the type of each station by its name.
+
+        `opens`: an extra event begins at this instant and rises fast, so that whoever has just started the
+        demo does not wait for the hour's own.
+        """
         self.seed = seed
+        self._opens = opens
         self.stations = dict(stations)
         self._names = sorted(self.stations)
 
@@ -112,14 +118,18 @@ class World:
         hour = local.hour + local.minute / 60
         own = 0.75 + 0.5 * self._chance(station, attribute)
         rush = _hill(hour, 7.5, 1.4) + _hill(hour, 18.0, 1.7)
-        share = shape.traffic * rush + shape.sun * _hill(hour, 13.5, 3.0) + shape.work * _hill(hour, 13.0, 4.5)
+        share = (
+            shape.traffic * rush + shape.sun * _hill(hour, 13.5, 3.0) + shape.work * _hill(hour, 13.0, 4.5)
+        )
         value = shape.base * own * (0.8 + share) * (1 + shape.noise * self._noise(station, attribute, at))
         value *= 1 - shape.washed * self.rain(at)
         if shape.event:
             event = self.event(at)
             if event.station == station and attribute in event.attributes:
                 strength = event.strength(at)
-                value = value * (1 - strength) + shape.event * strength * (1 + 0.05 * self._noise(station, "e", at))
+                value = value * (1 - strength) + shape.event * strength * (
+                    1 + 0.05 * self._noise(station, "e", at)
+                )
         return Sample(_bounded(shape, value), Quality.MEASURED)
 
     def rain(self, at: datetime) -> float:
@@ -135,6 +145,11 @@ class World:
 
     def event(self, at: datetime) -> Event:
         """The event of the hour to which an instant belongs."""
+        if self._opens is not None and self._opens <= at <= self._opens + timedelta(minutes=50):
+            station = next(
+                (n for n in self._names if self.stations[n] == "WastewaterObserved"), self._names[0]
+            )
+            return Event(station=station, attributes=("cod", "tss"), begins=self._opens, rise=3)
         begins = at.replace(minute=0, second=0, microsecond=0)
         mark = begins.isoformat()
         kinds: Sequence[tuple[str, tuple[str, ...]]] = (
