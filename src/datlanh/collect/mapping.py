@@ -11,8 +11,10 @@ import structlog
 
 from datlanh.collect import tt10
 from datlanh.collect.batch import Batch
+from datlanh.collect.source import folder_of
+from datlanh.model.errors import BadInput
 from datlanh.model.reading import Mapped, Readings, Refusal
-from datlanh.model.source import Source
+from datlanh.model.source import FILE_PROTOCOLS, Source
 
 log = structlog.get_logger(__name__)
 
@@ -28,29 +30,43 @@ def refuse_whole(batch: Batch, reason: str, **params: object) -> Mapped:
     return Mapped(readings=Readings.empty(), refusals=(refusal,))
 
 
-def _no_codec(batch: Batch, source: Source) -> Mapped:
-    return refuse_whole(batch, "collect.no_source_for_file", file_name=batch.file_name or "")
-
-
 CODECS: dict[str, Codec] = {
     "tt10": tt10.decode,
-    "unknown": _no_codec,
 }
 
 
 def map_batch(batch: Batch, sources: Mapping[str, Source]) -> Mapped:
     """The meaning of one batch, by the codec it came with and the declaration its source has now."""
-    source = sources.get(batch.source)
+    if batch.codec == "damaged":
+        return refuse_whole(batch, "collect.body_damaged", hash=batch.hash.hex())
+    source = sources.get(batch.source) if batch.source else _by_file_name(batch, sources)
     if source is None:
-        return refuse_whole(batch, "collect.no_source", source=batch.source)
-    codec = CODECS.get(source.codec if batch.codec == "unknown" else batch.codec)
+        return refuse_whole(batch, "collect.no_source", source=batch.source, file_name=batch.file_name or "")
+    name = batch.codec or source.codec
+    codec = CODECS.get(name)
     if codec is None:
-        return refuse_whole(batch, "collect.no_codec", codec=batch.codec)
+        return refuse_whole(batch, "collect.no_codec", codec=name)
     try:
         return codec(batch, source)
     except Exception as error:  # a codec that breaks harms its own batch only
-        log.exception("codec_broke", codec=batch.codec, source=batch.source, journal=batch.seq)
-        return refuse_whole(batch, "collect.codec_broke", codec=batch.codec, error=type(error).__name__)
+        log.exception("codec_broke", codec=name, source=batch.source, journal=batch.seq)
+        return refuse_whole(batch, "collect.codec_broke", codec=name, error=type(error).__name__)
+
+
+def _by_file_name(batch: Batch, sources: Mapping[str, Source]) -> Source | None:
+    """Whose file this is, of a sender nobody knew when it came."""
+    name = batch.file_name
+    if not name:
+        return None
+    folder = batch.meta.get("folder")
+    for source in sources.values():
+        if source.protocol in FILE_PROTOCOLS and folder_of(source) in (None, folder):
+            try:
+                if tt10.compile_name(source).fullmatch(name) is not None:
+                    return source
+            except BadInput:
+                continue
+    return None
 
 
 def map_batches(batches: Sequence[Batch], sources: Mapping[str, Source]) -> Mapped:
