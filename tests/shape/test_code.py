@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from datlanh.app.dev.generate import GENERATED
 from datlanh.kernel.migration import FLOORS
 from datlanh.kernel.outbox import message_types

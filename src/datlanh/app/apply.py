@@ -12,6 +12,7 @@ import psycopg
 import structlog
 from prometheus_client import Counter, Histogram
 
+from datlanh.kernel import chaos
 from datlanh.model.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Applier:
             await house.measure.mark(tx, kept)
             await house.detect.feed(tx, kept)
             await house.collect.count(tx, batches, mapped, kept)
+            chaos.point("apply.before_commit")
+        chaos.point("apply.committed")
         APPLIED.inc(len(batches))
         READINGS.inc(len(mapped.readings))
         return len(batches)

@@ -13,7 +13,8 @@ import structlog
 
 from datlanh.app.apply import Applier
 from datlanh.app.wiring import wiring
-from datlanh.kernel import Lease, Reader, outbox
+from datlanh.kernel import Jobs, Lease, Reader, outbox
+from datlanh.kernel.jobs import Job
 from datlanh.kernel.outbox import CHANNEL
 from datlanh.model.errors import Error, Unavailable
 
@@ -32,6 +33,7 @@ async def work(house: "House", stop: asyncio.Event) -> None:
         for part in range(parts):
             group.create_task(_applying(house, part, parts, stop))
         group.create_task(_hearing(house, stop))
+        group.create_task(Jobs(house.settings.database_url, jobs(house)).run(stop))
         for name, duty in duties(house).items():
             group.create_task(_due(house, name, duty, stop))
         group.create_task(house.health.run(stop))
@@ -48,6 +50,11 @@ def duties(house: "House") -> dict[str, Duty]:
         "share": house.share.work_due,
         "outbox": lambda: _prune(house),
     }
+
+
+def jobs(house: "House") -> dict[str, Job]:
+    """Queued work: the name under which it is asked for, and the function that does it."""
+    return {}
 
 
 async def _prune(house: "House") -> int:

@@ -3,6 +3,7 @@
 from datlanh.kernel.clock import PROVINCE_ZONE, Clock, HeldClock, SystemClock, from_micros, to_micros
 from datlanh.kernel.database import Database, queries
 from datlanh.kernel.health import Check, Health
+from datlanh.kernel.jobs import Jobs, queue
 from datlanh.kernel.lease import Lease
 from datlanh.kernel.migration import migrate
 from datlanh.kernel.names import fold, sort_key, tidy
@@ -20,6 +21,7 @@ __all__ = [
     "Database",
     "Health",
     "HeldClock",
+    "Jobs",
     "Lease",
     "PrivatePostgres",
     "Reader",
@@ -31,6 +33,7 @@ __all__ = [
     "from_micros",
     "migrate",
     "queries",
+    "queue",
     "say",
     "sort_key",
     "tidy",

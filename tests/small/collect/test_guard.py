@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpcore2
 import httpx2
@@ -267,7 +268,9 @@ class Recorder(httpcore2.AsyncNetworkBackend):
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
 
-    async def connect_tcp(self, host: str, port: int, **rest: object) -> httpcore2.AsyncNetworkStream:
+    async def connect_tcp(
+        self, host: str, port: int, *args: Any, **rest: Any
+    ) -> httpcore2.AsyncNetworkStream:
         self.asked.append((host, port))
         raise httpcore2.ConnectError("recorded")
 

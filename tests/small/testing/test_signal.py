@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from datlanh.model.reading import Quality
 from datlanh.testing.signal import DEVICE_ERROR, SHAPES, World
 

@@ -1,0 +1,62 @@
+"""Queued work: asked for with the change that asks for it, done once, tried again when it fails."""
+
+import asyncio
+
+import pytest
+
+from datlanh.kernel import Database
+from datlanh.kernel.jobs import Jobs, queue
+
+
+async def run_until(jobs: Jobs, done: asyncio.Event) -> None:
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(jobs.run(stop))
+        async with asyncio.timeout(20):
+            await done.wait()
+        stop.set()
+        await running
+
+
+async def test_a_job_is_done_with_its_arguments(db: Database) -> None:
+    done, seen = asyncio.Event(), []
+
+    async def job(number: int) -> None:
+        seen.append(number)
+        done.set()
+
+    async with db.transaction() as tx:
+        assert await queue(tx, "test.job", {"number": 7})
+    await run_until(Jobs(db.url, {"test.job": job}), done)
+    assert seen == [7]
+
+
+async def test_what_an_undone_transaction_asked_for_is_never_done(db: Database) -> None:
+    with pytest.raises(RuntimeError):
+        async with db.transaction() as tx:
+            await queue(tx, "test.job")
+            raise RuntimeError
+    async with db.read() as tx:
+        assert await tx.value("SELECT count(*) FROM procrastinate.procrastinate_jobs") == 0
+
+
+async def test_the_same_work_waits_only_once(db: Database) -> None:
+    async with db.transaction() as tx:
+        assert await queue(tx, "test.job", once="seal 2026-11-23")
+        assert not await queue(tx, "test.job", once="seal 2026-11-23")
+        assert await queue(tx, "test.job", once="seal 2026-11-24")
+
+
+async def test_a_job_that_fails_is_tried_again(db: Database) -> None:
+    done, tries = asyncio.Event(), []
+
+    async def job() -> None:
+        tries.append(1)
+        if len(tries) < 2:
+            raise OSError("the first time")
+        done.set()
+
+    async with db.transaction() as tx:
+        await queue(tx, "test.job")
+    await run_until(Jobs(db.url, {"test.job": job}), done)
+    assert len(tries) == 2
