@@ -7,6 +7,7 @@ minute, are remembered for two seconds.
 
 import hmac
 import json
+import random
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction
 from datlanh.model.area import Area, AreaChange, AreaKind, Restated, Unit
 from datlanh.model.errors import BadInput, Conflict, NotAllowed, NotFound, Refused, TooMuch
 from datlanh.model.person import Caller, Grant, Person, PersonId, Scope, SignedIn
-from datlanh.people import account, audit
+from datlanh.people import account, audit, demo, province
 from datlanh.people.calendar import WorkingCalendar
 from datlanh.people.permission import FOR_KEYS, PERMISSIONS, ROLES
 from datlanh.people.store import SQL, caller_of, grant_of, person_of, read_territory
@@ -219,6 +220,7 @@ class People:
         title: str = "",
         unit: str | None = None,
         language: str = "vi",
+        demo: bool = False,
     ) -> PersonId:
         """Create an account; a name that is taken is a conflict."""
         known_as = account.account_name(account_name)
@@ -226,7 +228,7 @@ class People:
             raise BadInput("people.name_missing")
         hashed = await self._passwords.make(password)
         async with self._db.transaction() as tx:
-            person = await self._add_person(tx, known_as, tidy(name), title, unit, language, hashed)
+            person = await self._add_person(tx, known_as, tidy(name), title, unit, language, hashed, demo)
             if person is None:
                 raise Conflict("people.account_taken", account=known_as)
             await audit.append(
@@ -248,6 +250,7 @@ class People:
         unit: str | None,
         language: str,
         hashed: str,
+        demo: bool,
     ) -> PersonId | None:
         found = await tx.value(
             SQL["person_add"],
@@ -258,6 +261,7 @@ class People:
                 "unit": unit,
                 "language": language,
                 "password": hashed,
+                "demo": demo,
                 "at": self._clock.now(),
                 "folded": fold(f"{name} {known_as}"),
                 "sort_key": sort_key(name),
@@ -618,8 +622,6 @@ class People:
 
     async def load_province(self, path: Path) -> bool:
         """Load areas, units, calendar and names from a province folder; False when nothing had changed."""
-        from datlanh.people import province
-
         changed = await province.load(self._db, self._clock, path)
         self.territory_is_stale()
         return changed
@@ -633,11 +635,18 @@ class People:
         body: Mapping[str, Any] = row["body"] | {"id": row["id"]}
         return body
 
-    async def ensure_demo_accounts(self) -> list[tuple[str, str, str]]:
-        """The accounts of the demo as (name, password, role), made at the first start; refused in production."""
-        from datlanh.people import demo
+    async def ensure_demo_accounts(
+        self, folder: Path, rng: random.Random | None = None
+    ) -> list[tuple[str, str, str]]:
+        """The accounts of the demo as (account, password, role), the same at each start; refused in production."""
+        return await demo.ensure_accounts(
+            self, folder, self._settings.home, production=self._settings.production, rng=rng
+        )
 
-        return await demo.ensure_accounts(self)
+    async def demo_accounts(self) -> dict[str, PersonId]:
+        """The accounts that the demo made."""
+        async with self._db.read() as tx:
+            return {row["account"]: PersonId(row["id"]) for row in await tx.all(SQL["persons_of_demo"])}
 
     # --- house-keeping -------------------------------------------------------------------------------------
 

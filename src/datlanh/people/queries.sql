@@ -33,9 +33,14 @@ ORDER BY sort_key, id
 
 -- name: person_add
 -- A new account.
-INSERT INTO people.person (account, name, title, unit, language, password, created_at, folded, sort_key)
-VALUES (%(account)s, %(name)s, %(title)s, %(unit)s, %(language)s, %(password)s, %(at)s, %(folded)s, %(sort_key)s)
+INSERT INTO people.person (account, name, title, unit, language, password, demo, created_at, folded, sort_key)
+VALUES (%(account)s, %(name)s, %(title)s, %(unit)s, %(language)s, %(password)s, %(demo)s, %(at)s, %(folded)s,
+    %(sort_key)s)
 ON CONFLICT (account) DO NOTHING RETURNING id
+
+-- name: persons_of_demo
+-- The accounts that the demo made.
+SELECT id, account FROM people.person WHERE demo
 
 -- name: person_password
 -- Keep another password hash.

@@ -9,10 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cached_property, lru_cache
+from typing import Any
 
-import numpy as np
 import shapely
-from shapely.geometry import shape
+from shapely import STRtree
+from shapely.geometry import Point, shape
+from shapely.geometry.base import BaseGeometry
 
 from datlanh.model.area import Area, AreaChange, AreaKind, Restated, Unit
 from datlanh.model.errors import BadInput, NotFound
@@ -175,6 +177,12 @@ class Territory:
         return frozenset(found)
 
 
+def _shape(geometry: Mapping[str, Any]) -> BaseGeometry:
+    """A shape of what GeoJSON tells."""
+    found: BaseGeometry = shape(geometry)  # type: ignore[no-untyped-call]
+    return found
+
+
 class _Day:
     """The areas that hold between two changes."""
 
@@ -186,7 +194,7 @@ class _Day:
             for above in {area.parent, area.region} - {None, area.code}:
                 children[str(above)].append(area)
         self.children = {code: tuple(found) for code, found in children.items()}
-        self._trees: dict[AreaKind, tuple[shapely.STRtree, tuple[Area, ...]]] = {}
+        self._trees: dict[AreaKind, tuple[STRtree, tuple[Area, ...]]] = {}
 
     def below(self, code: str) -> frozenset[str]:
         if code not in self.by_code:
@@ -202,11 +210,11 @@ class _Day:
     def at(self, lon: float, lat: float, kind: AreaKind) -> Area | None:
         if kind not in self._trees:
             areas = tuple(area for area in self.areas if area.kind == kind and area.geometry is not None)
-            shapes = np.array([shape(area.geometry) for area in areas], dtype=object)
-            shapely.prepare(shapes)
-            self._trees[kind] = (shapely.STRtree(shapes), areas)
+            shapes = [_shape(area.geometry) for area in areas if area.geometry is not None]
+            shapely.prepare(shapes)  # type: ignore[no-untyped-call]
+            self._trees[kind] = (STRtree(shapes), areas)
         tree, areas = self._trees[kind]
         if not areas:
             return None
-        hits = tree.query(shapely.Point(lon, lat), predicate="intersects")
+        hits = tree.query(Point(lon, lat), predicate="intersects")  # type: ignore[no-untyped-call]
         return areas[min(hits)] if len(hits) else None

@@ -1,0 +1,83 @@
+"""The accounts of the demo: made at its first start with random passwords, kept at the next.
+
+Passwords are in the database as hashes only; for whoever started the demo they lie in `demo-accounts.json` of the home
+folder, readable by them alone. Only accounts that the demo itself made are ever given another password.
+"""
+
+import json
+import os
+import random
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datlanh.model.errors import Refused
+from datlanh.model.person import system
+from datlanh.people import province
+
+if TYPE_CHECKING:
+    from datlanh.people.people import People
+
+FILE = "demo-accounts.json"
+# Without letters and digits that look alike; twelve of them have 58 bits.
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+_MAKER = system("demo")
+
+
+def new_password(rng: random.Random) -> str:
+    """A password that can be typed from a screen."""
+    return "-".join("".join(rng.choice(_LETTERS) for _ in range(4)) for _ in range(3))
+
+
+async def ensure_accounts(
+    people: "People", folder: Path, home: Path, *, production: bool, rng: random.Random | None = None
+) -> list[tuple[str, str, str]]:
+    """The demo accounts of a province as (account, password, role); makes what is missing."""
+    if production:
+        raise Refused("people.no_demo_in_production")
+    chance = rng or secrets.SystemRandom()
+    file = home / FILE
+    kept = _kept(file)
+    known = await people.demo_accounts()
+    found = []
+    for wanted in province.read_accounts(folder):
+        password = kept.get(wanted.account)
+        if password is None:
+            # Written before it is used: a start that is killed half-way leaves no account without its password.
+            password = kept[wanted.account] = new_password(chance)
+            _keep(file, kept)
+            if wanted.account in known:
+                await people.change_password(known[wanted.account], password, _MAKER)
+        if wanted.account not in known:
+            person = await people.add_person(
+                name=wanted.name,
+                account_name=wanted.account,
+                password=password,
+                by=_MAKER,
+                title=wanted.title,
+                unit=wanted.unit,
+                demo=True,
+            )
+            await people.grant(person, wanted.role, _MAKER, unit=wanted.for_unit, area=wanted.for_area)
+        found.append((wanted.account, password, wanted.role))
+    return found
+
+
+def _kept(file: Path) -> dict[str, str]:
+    try:
+        told = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(k): str(v) for k, v in told.items()} if isinstance(told, dict) else {}
+
+
+def _keep(file: Path, passwords: dict[str, str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        json.dump(passwords, out, ensure_ascii=False, indent=1)
+        out.flush()
+        os.fsync(out.fileno())
+    fresh.replace(file)
