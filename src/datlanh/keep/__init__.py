@@ -4,17 +4,28 @@ It takes readings in bulk (`apply`) and never one at a time. What was kept for a
 was sent, never on the order in which it arrived.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datlanh.keep import query
+from datlanh.keep.fingerprint import fingerprint
+from datlanh.keep.lake import Lake
+from datlanh.keep.layer import FOREVER, Layers
+from datlanh.keep.partition import Partitions
+from datlanh.keep.past import Past
+from datlanh.keep.present import Present
 from datlanh.keep.query import EntityQuestion
-from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction
+from datlanh.keep.registry import Registry
+from datlanh.keep.rollup import Rollups
+from datlanh.keep.take import HOUR_US, Taker
+from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction, to_micros
+from datlanh.model.errors import NotFound
 from datlanh.model.reading import Mapped, SeriesKey
 from datlanh.model.series import (
     BucketName,
@@ -32,7 +43,7 @@ from datlanh.model.series import (
     Take,
 )
 
-__all__ = ["EntityQuestion", "Keep"]
+__all__ = ["EntityQuestion", "Keep", "query"]
 
 
 class Keep:
@@ -44,87 +55,146 @@ class Keep:
     def __init__(
         self, db: Database, clock: Clock, settings: Settings, *, zone: ZoneInfo = PROVINCE_ZONE
     ) -> None:
-        raise NotImplementedError
+        self.db = db
+        self.clock = clock
+        self.settings = settings
+        offset = zone.utcoffset(clock.now().replace(tzinfo=None)) or timedelta(0)
+        if offset % timedelta(hours=1):
+            # Days are made of hours; a zone of half hours would need them made of readings.
+            raise NotImplementedError(f"the province's zone {zone} is not of whole hours")
+        self.registry = Registry(clock)
+        self.partitions = Partitions(db)
+        self.lake = Lake(db, clock, settings)
+        self.layers = Layers(self.lake)
+        self.rollups = Rollups(db, clock, self.layers, offset // timedelta(microseconds=1))
+        self.past = Past(clock, self.layers, self.rollups)
+        self.present = Present(self.registry)
+        self.taker = Taker(clock, self.registry, self.partitions)
+
+    @asynccontextmanager
+    async def _asking(self, tx: Transaction | None) -> AsyncIterator[Transaction]:
+        if tx is not None:
+            yield tx
+        else:
+            async with self.db.read() as own:
+                yield own
 
     # -- taking
 
     async def apply(self, tx: Transaction, mapped: Mapped) -> Kept:
         """Take readings and facts into state, history and rollups, in the caller's transaction."""
-        raise NotImplementedError
+        now = to_micros(self.clock.now())
+        closing_to = (now // HOUR_US - self.settings.hot_hours) * HOUR_US
+        return await self.taker.take(tx, mapped, closing_to)
 
     async def work_due(self) -> int:
         """Do what is due: rollups, sealing, compaction, expiry, retention; how many things were done."""
-        raise NotImplementedError
+        return await self.rollups.mend()
 
     # -- series
 
     async def find_series(self, key: SeriesKey, tx: Transaction | None = None) -> Series | None:
         """The series of a key; with several units the one with the newest state."""
-        raise NotImplementedError
+        async with self._asking(tx) as ask:
+            number = (await self.registry.by_key(ask, [key]))[0]
+            return (await self.registry.by_number(ask, [number])).get(number) if number else None
 
     async def series_of(self, entity: str, tx: Transaction | None = None) -> list[Series]:
         """The series of an entity, by attribute and data set."""
-        raise NotImplementedError
+        async with self._asking(tx) as ask:
+            return await self.registry.of_entity(ask, entity)
 
     async def series(self, tx: Transaction | None = None, after: int = 0) -> list[Series]:
         """All series with a number above `after`, by number."""
-        raise NotImplementedError
+        async with self._asking(tx) as ask:
+            return await self.registry.after(ask, after)
 
     async def series_by_number(
         self, numbers: Sequence[int], tx: Transaction | None = None
     ) -> dict[int, Series]:
         """Series by their numbers."""
-        raise NotImplementedError
+        async with self._asking(tx) as ask:
+            return await self.registry.by_number(ask, numbers)
 
     # -- entities and state
 
     async def entity(self, id: str, tx: Transaction | None = None) -> Entity | None:
         """An entity with its lasting properties and newest values."""
-        raise NotImplementedError
+        found = await self.entities(EntityQuestion(ids=[id], limit=1), tx)
+        return found[0] if found else None
 
     async def entities(self, ask: EntityQuestion, tx: Transaction | None = None) -> list[Entity]:
         """The entities that a question is about."""
-        raise NotImplementedError
+        async with self._asking(tx) as own:
+            return await self.present.entities(own, ask)
 
     async def count_entities(self, ask: EntityQuestion, tx: Transaction | None = None) -> int:
         """How many entities a question is about, whatever its limit."""
-        raise NotImplementedError
+        async with self._asking(tx) as own:
+            return await self.present.count(own, ask)
 
     async def types(self, tx: Transaction | None = None) -> dict[str, int]:
         """Every type with its number of entities."""
-        raise NotImplementedError
+        async with self._asking(tx) as ask:
+            rows = await ask.all(
+                "SELECT t.name, count(e.entity_no) AS n FROM keep.type t JOIN keep.entity e USING (type_no)"
+                " GROUP BY t.name ORDER BY t.name"
+            )
+            return {row["name"]: row["n"] for row in rows}
 
     async def facts(
         self, entities: Sequence[str], names: Sequence[str], tx: Transaction | None = None
     ) -> dict[str, dict[str, Any]]:
         """Plain values of lasting properties: {entity: {name: value}}."""
-        raise NotImplementedError
+        if not entities:
+            return {}
+        found = await self.entities(EntityQuestion(ids=entities, limit=None, values=False), tx)
+        return {one.id: {name: one.plain(name) for name in names if name in one.facts} for one in found}
 
     async def state(self, entity: str, tx: Transaction | None = None) -> list[StateValue]:
         """The newest values of an entity."""
-        raise NotImplementedError
+        return (await self.latest([entity], (), tx))[entity]
 
     async def latest(
         self, entities: Sequence[str], attributes: Sequence[str] = (), tx: Transaction | None = None
     ) -> dict[str, list[StateValue]]:
         """The newest values of many entities."""
-        raise NotImplementedError
+        async with self._asking(tx) as ask:
+            return await self.present.latest(ask, entities, attributes)
 
     async def seen(
         self, types: Sequence[str] = (), tx: Transaction | None = None
     ) -> dict[str, tuple[datetime, int]]:
         """When anything of each entity was last observed, and the worst quality of that instant."""
-        raise NotImplementedError
+        async with self._asking(tx) as ask:
+            rows = await ask.all(
+                "SELECT DISTINCT ON (e.entity_no) e.id, st.observed_at, st.quality"
+                " FROM keep.entity e JOIN keep.type t USING (type_no) JOIN keep.state st USING (entity_no)"
+                " WHERE st.observed_at IS NOT NULL AND (%(types)s::text[] IS NULL OR t.name = ANY(%(types)s))"
+                " ORDER BY e.entity_no, st.observed_at DESC,"
+                " array_position(ARRAY[2, 1, 3, 0], st.quality::int)",
+                {"types": list(types) or None},
+            )
+            return {row["id"]: (row["observed_at"], row["quality"]) for row in rows}
 
     async def newest(self, tx: Transaction, series: Sequence[int]) -> dict[int, int]:
         """Microseconds of the newest instant of each series, of any quality."""
-        raise NotImplementedError
+        rows = await tx.all(
+            "SELECT series_no, observed_at FROM keep.state WHERE series_no = ANY(%s)"
+            " AND observed_at IS NOT NULL",
+            ([int(number) for number in series],),
+        )
+        return {row["series_no"]: to_micros(row["observed_at"]) for row in rows}
 
     # -- history
 
     async def recent(self, tx: Transaction, series: Sequence[int], since_us: int) -> Rows:
         """Readings of many series since an instant, ordered by instant."""
-        raise NotImplementedError
+        found = await self.past.raw(tx, series, since_us, FOREVER, None)
+        places = np.argsort(found.observed_at, kind="stable")
+        return Rows(
+            found.series[places], found.observed_at[places], found.value[places], found.quality[places]
+        )
 
     async def raw(
         self,
@@ -136,7 +206,9 @@ class Keep:
         tx: Transaction | None = None,
     ) -> Rows:
         """Every reading with begin <= observed_at < end, ordered by series and instant."""
-        raise NotImplementedError
+        known = None if as_known_at is None else to_micros(as_known_at)
+        async with self._asking(tx) as ask:
+            return await self.past.raw(ask, series, to_micros(begin), to_micros(end), known)
 
     async def history(
         self,
@@ -150,7 +222,17 @@ class Keep:
         tx: Transaction | None = None,
     ) -> History:
         """The past of a series for a chart: raw readings if they fit, else one column a point."""
-        raise NotImplementedError
+        async with self._asking(tx) as ask:
+            one = await self._one(ask, series)
+            return await self.past.history(ask, one, begin, end, bucket, points, as_known_at)
+
+    async def _one(self, tx: Transaction, series: int | Series) -> Series:
+        if isinstance(series, Series):
+            return series
+        found = (await self.registry.by_number(tx, [series])).get(series)
+        if found is None:
+            raise NotFound("keep.no_such_series", series=series)
+        return found
 
     async def aggregate(
         self,
@@ -164,7 +246,8 @@ class Keep:
         tx: Transaction | None = None,
     ) -> NDArray[np.float64]:
         """One row a series, one column a bucket of an hour, a day of the province or another width; NaN: nothing."""
-        raise NotImplementedError
+        async with self._asking(tx) as ask:
+            return await self.past.aggregate(ask, series, begin, end, by, take, as_known_at)
 
     async def buckets(
         self,
@@ -177,13 +260,17 @@ class Keep:
         as_known_at: datetime | None = None,
     ) -> NDArray[np.float64]:
         """`aggregate` by keys instead of numbers; an unknown key is a row of NaN."""
-        raise NotImplementedError
+        async with self._asking(tx) as ask:
+            numbers = await self.registry.by_key(ask, keys)
+            return await self.past.aggregate(ask, numbers, begin, end, by, take, as_known_at)
 
     async def counts(
         self, tx: Transaction | None, keys: Sequence[SeriesKey], begin: datetime, end: datetime, by: timedelta
     ) -> NDArray[np.int64]:
         """Number of readings by key, bucket and quality (0..3)."""
-        raise NotImplementedError
+        async with self._asking(tx) as ask:
+            numbers = await self.registry.by_key(ask, keys)
+            return await self.past.counts(ask, numbers, begin, end, by)
 
     async def reading(
         self,
@@ -194,11 +281,15 @@ class Keep:
         tx: Transaction | None = None,
     ) -> Provenance | None:
         """One reading with its provenance and corrections."""
-        raise NotImplementedError
+        async with self._asking(tx) as ask:
+            one = await self._one(ask, series)
+            return await self.past.reading(ask, one, observed_at, as_known_at)
 
     async def content_hash(self) -> ContentHash:
         """What is kept, hot and closed, as numbers that do not depend on the order of arrival."""
-        raise NotImplementedError
+        async with self.db.read() as tx:
+            series = {one.number: one for one in await self.registry.after(tx, 0)}
+            return await fingerprint(tx, self.layers, self.rollups, series)
 
     # -- the lake
 
