@@ -12,7 +12,6 @@ and by the applier, from the journal. The one thing to know: one odd item is ref
 in which items cannot be told apart is refused as a whole and never gets into the journal.
 """
 
-import json
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from prometheus_client import Counter
 from datlanh.collect.batch import Batch
 from datlanh.collect.inbox import Inbox
 from datlanh.collect.rule import RAW_KEPT, Columns, Odd, Rule, Who, rule_of
+from datlanh.collect.strictjson import DEEPEST, parse
 from datlanh.kernel.clock import Clock
 from datlanh.model.errors import BadInput, NotFound, Refused, TooMuch
 from datlanh.model.reading import Mapped, Readings, Refusal
@@ -35,7 +35,6 @@ PACKED_LIMIT: Final = 8 * 2**20
 UNPACKED_LIMIT: Final = 8 * 2**20
 ITEM_LIMIT: Final = 64 * 2**10
 GIVEN_UP: Final = 2**20  # an item so long is not looked at to its end
-DEEPEST: Final = 16
 REFUSED_SHOWN: Final = 1_000
 
 PUSHED = Counter("datlanh_push_readings", "Readings pushed over HTTP, by what became of them.", ["outcome"])
@@ -279,43 +278,10 @@ def _items(body: bytes) -> Iterator[bytes]:
     yield from found
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise Odd("doors.key_twice", field=twice[:60])
-    return made
-
-
-def _whole(digits: str) -> int | float:
-    # Beyond a float's whole numbers the value is refused anyway; and Python will not read 4,301 digits.
-    return int(digits) if len(digits) < 20 else float(digits)
-
-
-# Constants and overlong numbers become nan and inf here, which no field accepts: so the refusal has its place.
-_strict = json.JSONDecoder(object_pairs_hook=_pairs, parse_int=_whole)
-
-
-def parse(raw: bytes) -> Any:
-    """JSON in which no key is repeated; raises `Odd` with the reason for what is not."""
-    if len(raw) > ITEM_LIMIT:
-        raise Odd("doors.item_too_large", size=len(raw), limit=ITEM_LIMIT)
+def _take_carefully(raw: bytes, number: int, path: str, rule: Rule, columns: Columns) -> None:
     if raw == b"[":
         raise Odd("doors.too_deep", limit=DEEPEST)
-    try:
-        text = raw.decode("utf-8").strip(" \t\r\n")
-        return _strict.decode(text)
-    except UnicodeDecodeError as error:
-        raise Odd("doors.not_utf8", at=error.start) from None
-    except json.JSONDecodeError as error:
-        raise Odd("doors.not_json", at=error.pos, said=error.msg) from None
-    except RecursionError:
-        raise Odd("doors.too_deep", limit=DEEPEST) from None
-
-
-def _take_carefully(raw: bytes, number: int, path: str, rule: Rule, columns: Columns) -> None:
-    said = parse(raw)
+    said = parse(raw, ITEM_LIMIT)
     if not isinstance(said, dict):
         raise Odd("doors.item_not_object")
     for name in said:

@@ -203,7 +203,7 @@ class Rule:
     _devices: Mapping[str, Who]
     _any: bool
     _pattern: str
-    _known: dict[str, Who] = field(default_factory=dict)
+    _known: dict[str | tuple[str | None, ...] | None, Who] = field(default_factory=dict)
 
     def who(self, device: str | None, parts: Mapping[str, str] | None = None) -> Who:
         """The entity of a device name, a local id or a full id; refuses what the source does not speak for."""
@@ -212,14 +212,13 @@ class Rule:
             if station is None:
                 raise Odd("doors.entity_missing")
             return self._station(station)
-        if device is not None:
-            known = self._known.get(device)
-            if known is not None:
-                return known
-        found = self._find(device, parts)
-        if device is not None and len(self._known) < 100_000:
-            self._known[device] = found
-        return found
+        spot = device if not parts else (device, *parts.values())
+        known = self._known.get(spot)
+        if known is None:
+            known = self._find(device, parts)
+            if len(self._known) < 100_000:
+                self._known[spot] = known
+        return known
 
     @staticmethod
     def _station(station: Station) -> Who:
@@ -467,7 +466,7 @@ _TOP: Final = frozenset(
         "ignore",
         "items",
         "device",
-        "parts",
+        "long",
         "text_numbers",
         "delimiter",
         "encoding",
@@ -477,7 +476,6 @@ _TOP: Final = frozenset(
         "entity_column",
         "skip",
         "decimal",
-        "wide",
     ]
 )
 _OF_FIELD: Final = frozenset(
