@@ -3,6 +3,8 @@
 No floor reaches for another by itself; here it is handed what it may ask.
 """
 
+import contextlib
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from datlanh.kernel import Clock, Database, Health, Settings, SystemClock
 from datlanh.loader import load
 from datlanh.measure import Measure
 from datlanh.model.pack import Packs
+from datlanh.model.person import system
 from datlanh.operate import Operate
 from datlanh.people import People
 from datlanh.share import Share
@@ -75,6 +78,29 @@ class House:
         folder = province_folder(self.settings)
         await self.people.load_province(folder)
         await self.collect.load_sources(folder / "sources")
+        if self.settings.demo:
+            await self.people.ensure_demo_accounts(folder)
+            await self._ensure_station_keys()
+
+    async def _ensure_station_keys(self) -> None:
+        """Let the simulated stations of the demo sign in; what they need is in a file that only its owner reads."""
+        file = self.settings.home / "demo-stations.json"
+        told: dict[str, dict[str, str]] = {"sftp": {}, "push": {}}
+        with contextlib.suppress(OSError, ValueError):
+            told.update(json.loads(file.read_text("utf-8")))
+        by = system("demo")
+        for source in await self.collect.sources():
+            if source.protocol == "sftp" and source.id not in told["sftp"]:
+                told["sftp"][source.id] = await self.collect.open_account(source.id, by=by.actor)
+            if source.protocol == "push" and source.id not in told["push"]:
+                key = await self.people.issue_key(
+                    name=source.id, permissions=["readings.push"], sources=[source.id], by=by
+                )
+                told["push"][source.id] = key.whole
+        half = file.with_suffix(".new")
+        half.touch(mode=0o600)
+        half.write_text(json.dumps(told), "utf-8")
+        half.replace(file)
 
 
 def build(settings: Settings, clock: Clock, database: Database, program: str) -> House:

@@ -1,0 +1,517 @@
+"""The outside oracle: kills our programs and PostgreSQL while data flows, and counts what was lost.
+
+It knows the system only from outside: it sends by HTTP, files and MQTT, remembers in a ledger of its own
+(every line synced) what it sent and what was acknowledged, kills by `kill -9`, and at the end compares the
+ledger with what is stored. Acknowledged and missing is lost; a batch of which some but not all readings are
+there is half applied; a reading counted twice by a rollup is a duplicate.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Any
+
+import httpx2
+import psycopg
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from datlanh.collect import Collect
+from datlanh.kernel import Database, PrivatePostgres, Settings, SystemClock, migrate
+from datlanh.model.person import system
+from datlanh.model.reading import Quality
+from datlanh.people import People
+from datlanh.testing import tt10
+from datlanh.testing.signal import Sample
+
+PROGRAMS = ("serve", "work", "collect")
+PUSH_STATION = "CRASH_PUSH"
+FILE_STATION = "CRASH_KK01"
+MQTT_DEVICE = "CRASH_MQTT"
+ENTITY_TYPE = "AirQualityObserved"
+ATTRIBUTES = ("pm25", "pm10", "no2")
+
+
+@dataclass(slots=True)
+class Batch:
+    """One batch that we sent: its readings by (station, attribute, instant), and what we know of its fate."""
+
+    id: str
+    door: str
+    readings: dict[tuple[str, str, datetime], float]
+    acked: bool = False
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What the comparison found; all but the first two should be 0 or empty."""
+
+    kills: int = 0
+    acked: int = 0
+    unknown: int = 0
+    lost: list[str] = field(default_factory=list)
+    half: list[str] = field(default_factory=list)
+    duplicates: int = 0
+    strangers: int = 0
+    points: list[str] = field(default_factory=list)
+    ready_s: list[float] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether the promise was kept."""
+        return not (self.lost or self.half or self.duplicates or self.strangers) and self.acked > 0
+
+
+class Ledger:
+    """What was sent and what was acknowledged; each line is on disk before we go on."""
+
+    def __init__(self, file: Path) -> None:
+        self._file: IO[str] = file.open("a", encoding="utf-8")
+        self._lock = threading.Lock()
+        self.batches: dict[str, Batch] = {}
+
+    def sent(self, batch: Batch) -> None:
+        """We are about to send."""
+        self.batches[batch.id] = batch
+        self._write("sent", batch.id)
+
+    def acked(self, batch: Batch) -> None:
+        """We hold an acknowledgement."""
+        self._write("acked", batch.id)
+        batch.acked = True
+
+    def _write(self, what: str, id: str) -> None:
+        with self._lock:
+            self._file.write(f"{what} {id}\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+
+class System:
+    """The system under test: PostgreSQL, our programs, and a broker that outlives them."""
+
+    def __init__(self, settings: Settings, broker: Path | None) -> None:
+        self.postgres = PrivatePostgres(settings.home)
+        self.postgres.start()
+        self.settings = settings.with_(database_url=self.postgres.url)
+        self._broker = broker
+        self._mosquitto: subprocess.Popen[bytes] | None = None
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._log = (settings.home / "programs.log").open("ab")
+
+    def start_broker(self, port: int) -> None:
+        """Start a broker with a queue long enough for the whole run."""
+        if self._broker is None:
+            return
+        configuration = self.settings.home / "mosquitto.conf"
+        configuration.write_text(
+            f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+            "max_queued_messages 0\nmax_inflight_messages 100\n"
+        )
+        self._mosquitto = subprocess.Popen(
+            [str(self._broker), "-c", str(configuration)], stdout=self._log, stderr=self._log
+        )
+
+    def start(self, program: str, kill_at: str = "") -> None:
+        """Start one program, with a point at which it is to die if `kill_at` names one."""
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("DATLANH_")},
+            **self.settings.to_environ(),
+        }
+        if kill_at:
+            environment["DATLANH_KILL_AT"] = kill_at
+        self.processes[program] = subprocess.Popen(
+            [sys.executable, "-m", "datlanh", program],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+        )
+
+    def kill(self, program: str) -> None:
+        """`kill -9` one program, or PostgreSQL with all its processes, and start it again."""
+        if program == "postgres":
+            pid = self.postgres.pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            while self.postgres.running():
+                time.sleep(0.01)
+            self.postgres.start()
+            return
+        process = self.processes[program]
+        process.kill()
+        process.wait()
+        self.start(program)
+
+    def ready(self, within_s: float = 60) -> float:
+        """Wait until we say that we can keep the promise; how long it took."""
+        begun = time.monotonic()
+        while time.monotonic() - begun < within_s:
+            with contextlib.suppress(httpx2.HTTPError):
+                url = f"http://127.0.0.1:{self.settings.port}/readyz"
+                if httpx2.get(url, timeout=2, trust_env=False).status_code == 200:
+                    return time.monotonic() - begun
+            time.sleep(0.05)
+        raise TimeoutError("not ready")
+
+    def stop(self) -> None:
+        """End what we started."""
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._mosquitto is not None:
+            self._mosquitto.terminate()
+            self._mosquitto.wait()
+        self.postgres.stop()
+        self._log.close()
+
+
+def _instants(begin: datetime) -> Iterator[datetime]:
+    step = 0
+    while True:
+        yield begin + timedelta(milliseconds=250 * step)
+        step += 1
+
+
+class Feeder(threading.Thread):
+    """Sends batch after batch by one door until told to stop."""
+
+    door = ""
+
+    def __init__(self, system: System, ledger: Ledger, station: str, seed: int) -> None:
+        super().__init__(daemon=True)
+        self.system, self.ledger, self.station = system, ledger, station
+        self.stop = threading.Event()
+        self._random = random.Random(f"{seed} {station}")
+        begin = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)  # noqa: TID251 -- outside the system
+        self._instants = _instants(begin)
+
+    def make(self, instants: int) -> Batch:
+        """A batch of new readings."""
+        readings = {
+            (self.station, attribute, at): round(self._random.uniform(1, 400), 1)
+            for at in (next(self._instants) for _ in range(instants))
+            for attribute in ATTRIBUTES
+        }
+        return Batch(uuid.UUID(int=self._random.getrandbits(128)).hex, self.door, readings)
+
+    def run(self) -> None:
+        """Send until told to stop; a batch that is not acknowledged is sent again as it was."""
+        while not self.stop.is_set():
+            batch = self.make(self._random.randint(1, 12))
+            self.ledger.sent(batch)
+            while not self.stop.is_set():
+                if self.send(batch):
+                    self.ledger.acked(batch)
+                    break
+                time.sleep(0.1)
+
+    def send(self, batch: Batch) -> bool:
+        """Send; True when acknowledged."""
+        raise NotImplementedError
+
+
+class PushFeeder(Feeder):
+    """By HTTP push."""
+
+    door = "push"
+
+    def __init__(self, system: System, ledger: Ledger, seed: int, key: str) -> None:
+        super().__init__(system, ledger, PUSH_STATION, seed)
+        self._client = httpx2.Client(timeout=10, trust_env=False, headers={"Authorization": f"Bearer {key}"})
+
+    def send(self, batch: Batch) -> bool:
+        """One request with the batch's id as idempotency key."""
+        items = [
+            {"attribute": attribute, "value": value, "observed_at": at.isoformat()}
+            for (_, attribute, at), value in batch.readings.items()
+        ]
+        url = f"http://127.0.0.1:{self.system.settings.port}/api/v1/sources/{PUSH_STATION}/readings"
+        try:
+            answer = self._client.post(url, json={"readings": items}, headers={"Idempotency-Key": batch.id})
+        except httpx2.HTTPError:
+            return False
+        if 400 <= answer.status_code < 500 and answer.status_code != 429:
+            raise AssertionError(f"refused: {answer.status_code} {answer.text[:300]}")
+        return answer.is_success
+
+
+class FileFeeder(Feeder):
+    """By files in the watched folder; a file in `done/` is acknowledged."""
+
+    door = "file"
+
+    def __init__(self, system: System, ledger: Ledger, seed: int) -> None:
+        super().__init__(system, ledger, FILE_STATION, seed)
+        self.folder = system.settings.inbox_folder / FILE_STATION
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._named = datetime.now(UTC) - timedelta(hours=3)  # noqa: TID251 -- outside the system
+        self._waiting: dict[str, Batch] = {}
+
+    def make(self, instants: int) -> Batch:
+        """A batch of whole seconds, as station files know no parts of seconds."""
+        begin = self._named.replace(microsecond=0)
+        readings = {
+            (self.station, attribute, begin + timedelta(seconds=n)): round(self._random.uniform(1, 400), 1)
+            for n in range(instants)
+            for attribute in ATTRIBUTES
+        }
+        self._named = begin + timedelta(seconds=instants)
+        return Batch(uuid.UUID(int=self._random.getrandbits(128)).hex, self.door, readings)
+
+    def send(self, batch: Batch) -> bool:
+        """Drop a file whole and go on; what has moved to `done/` meanwhile is acknowledged."""
+        rows = [
+            (at, name, Sample(value, Quality.MEASURED)) for (_, name, at), value in batch.readings.items()
+        ]
+        name = tt10.file_name(FILE_STATION, max(at for _, _, at in batch.readings))
+        half = self.folder / f"{name}.part"
+        half.write_bytes(tt10.write(FILE_STATION, ENTITY_TYPE, rows))
+        half.rename(self.folder / name)
+        self._waiting[name] = batch
+        self.look()
+        time.sleep(0.05)
+        return False
+
+    def run(self) -> None:
+        """Send until told to stop."""
+        while not self.stop.is_set():
+            batch = self.make(self._random.randint(1, 6))
+            self.ledger.sent(batch)
+            self.send(batch)
+
+    def look(self) -> int:
+        """Note what has been acknowledged; how many files still wait."""
+        done = {path.name for path in self.system.settings.inbox_folder.rglob("done/**/*.txt")}
+        for name in [n for n in self._waiting if n in done and not (self.folder / n).exists()]:
+            self.ledger.acked(self._waiting.pop(name))
+        return len(self._waiting)
+
+
+class MqttFeeder(Feeder):
+    """By MQTT; what the broker has taken for our persistent session must arrive, whoever dies in between."""
+
+    door = "mqtt"
+
+    def __init__(self, system: System, ledger: Ledger, seed: int, port: int) -> None:
+        super().__init__(system, ledger, MQTT_DEVICE, seed)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="oracle")
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def make(self, instants: int) -> Batch:
+        """One instant a message."""
+        return super().make(1)
+
+    def send(self, batch: Batch) -> bool:
+        """Publish with quality of service 1."""
+        at = next(iter(batch.readings))[2]
+        told: dict[str, Any] = {"t": at.isoformat()}
+        told.update({attribute: value for (_, attribute, _), value in batch.readings.items()})
+        sent = self._client.publish(f"crash/{MQTT_DEVICE}/up", json.dumps(told), qos=1)
+        sent.wait_for_publish(10)
+        time.sleep(0.03)
+        return sent.is_published()
+
+
+def sources() -> dict[str, dict[str, Any]]:
+    """The sources that the oracle feeds, as declarations."""
+    station = {"type": ENTITY_TYPE, "place": [106.65, 11.0]}
+    name = {"vi": "Nguồn thử", "en": "Trial source"}
+    window = {"late": "1d", "ahead": "10d", "oldest": "30d"}
+    common = {"name": name, "cadence": "1m", "window": window}
+    return {
+        PUSH_STATION: {**common, "protocol": "push", "codec": "readings", "station": station},
+        FILE_STATION: {**common, "protocol": "folder", "codec": "tt10", "station": station},
+        "CRASH_BROKER": {
+            **common,
+            "protocol": "mqtt",
+            "codec": "json",
+            "settings": {"topic": "crash/{device}/up"},
+            "mapping": {
+                "type": ENTITY_TYPE,
+                "time": {"path": "t", "format": "iso"},
+                "values": {attribute: attribute for attribute in ATTRIBUTES},
+            },
+        },
+    }
+
+
+def stored(url: str) -> dict[tuple[str, str, datetime], float]:
+    """Every reading that is stored, straight from the tables."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT e.id, a.name, h.observed_at, h.value FROM keep.history h"
+            " JOIN keep.series s USING (series_no) JOIN keep.entity e USING (entity_no)"
+            " JOIN keep.attribute a USING (attribute_no)"
+        ).fetchall()
+    return {(e.rsplit(":", 1)[1], attribute, at.astimezone(UTC)): value for e, attribute, at, value in rows}
+
+
+def judge(ledger: Ledger, kept: dict[tuple[str, str, datetime], float], counted: int, kills: int) -> Verdict:
+    """Compare the ledger with what is stored."""
+    verdict = Verdict(kills=kills)
+    known: dict[tuple[str, str, datetime], float] = {}
+    for batch in ledger.batches.values():
+        known.update(batch.readings)
+        there = [kept.get(key) == value for key, value in batch.readings.items()]
+        if batch.acked:
+            verdict.acked += len(there)
+            if not all(there):
+                verdict.lost.append(f"{batch.door} {batch.id}: {there.count(False)} of {len(there)}")
+        else:
+            verdict.unknown += len(there)
+            if any(there) and not all(there):
+                verdict.half.append(f"{batch.door} {batch.id}: {there.count(True)} of {len(there)}")
+    verdict.strangers = sum(1 for key, value in kept.items() if known.get(key) != value)
+    verdict.duplicates = counted - len(kept)
+    return verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """One run: how many random kills, and at which enumerated points."""
+
+    home: Path
+    kills: int
+    seed: int
+    http_port: int
+    mqtt_port: int
+    broker: Path | None
+    points: Sequence[tuple[str, str]] = ()  # program, point:count
+
+    def run(self) -> Verdict:
+        """Feed, kill, settle, compare."""
+        chance = random.Random(self.seed)
+        settings = Settings(
+            home=self.home,
+            port=self.http_port,
+            mqtt_url=f"mqtt://127.0.0.1:{self.mqtt_port}" if self.broker else "",
+            allow_loopback=True,
+            backlog_s=600,
+        )
+        system = System(settings, self.broker)
+        try:
+            system.start_broker(self.mqtt_port)
+            key = asyncio.run(_prepare(system.settings))
+            for program in PROGRAMS:
+                system.start(program)
+            system.ready()
+            ledger = Ledger(self.home / "ledger.txt")
+            feeders: list[Feeder] = [
+                PushFeeder(system, ledger, self.seed, key),
+                FileFeeder(system, ledger, self.seed),
+            ]
+            if self.broker is not None:
+                self._subscribed(system)
+                feeders.append(MqttFeeder(system, ledger, self.seed, self.mqtt_port))
+            for feeder in feeders:
+                feeder.start()
+            ready: list[float] = []
+            kills = 0
+            reached: list[str] = []
+            for program, point in self.points:
+                if self._at_point(system, program, point):
+                    kills += 1
+                    reached.append(point)
+            for _ in range(self.kills):
+                time.sleep(chance.uniform(0.2, 1.5))
+                system.kill(chance.choice((*PROGRAMS, "postgres")))
+                kills += 1
+                if chance.random() < 0.3:
+                    ready.append(system.ready())
+            ready.append(system.ready())
+            for feeder in feeders:
+                feeder.stop.set()
+            for feeder in feeders:
+                feeder.join(30)
+            kept, counted = self._settled(system, ledger, feeders)
+            verdict = judge(ledger, kept, counted, kills)
+            verdict.points, verdict.ready_s = reached, ready
+            return verdict
+        finally:
+            system.stop()
+
+    @staticmethod
+    def _at_point(system: System, program: str, point: str) -> bool:
+        """Start a program so that it dies at a point, wait until it has, and start it again."""
+        process = system.processes[program]
+        process.kill()
+        process.wait()
+        system.start(program, kill_at=point)
+        try:
+            system.processes[program].wait(30)
+            died = system.processes[program].returncode == -signal.SIGKILL
+        except subprocess.TimeoutExpired:
+            system.processes[program].kill()
+            system.processes[program].wait()
+            died = False
+        system.start(program)
+        return died
+
+    def _subscribed(self, system: System) -> None:
+        """Wait until our persistent session stands at the broker: what is published before is not ours."""
+        begun = time.monotonic()
+        log = system.settings.home / "programs.log"
+        while time.monotonic() - begun < 30:
+            if "mqtt" in log.read_text(errors="replace") and "subscribed" in log.read_text(errors="replace"):
+                return
+            time.sleep(0.1)
+        raise TimeoutError("the MQTT door never subscribed")
+
+    @staticmethod
+    def _settled(
+        system: System, ledger: Ledger, feeders: Sequence[Feeder]
+    ) -> tuple[dict[tuple[str, str, datetime], float], int]:
+        """Wait until everything acknowledged has been applied, or until nothing has moved for long."""
+        begun = moved = time.monotonic()
+        before = -1
+        while True:
+            waiting = sum(f.look() for f in feeders if isinstance(f, FileFeeder))
+            kept = stored(system.settings.database_url)
+            want = {key for batch in ledger.batches.values() if batch.acked for key in batch.readings}
+            with psycopg.connect(system.settings.database_url) as connection:
+                row = connection.execute("SELECT count(*) FROM collect.pending").fetchone()
+                sums = connection.execute("SELECT coalesce(sum(n_measured), 0) FROM keep.hour").fetchone()
+            assert row is not None and sums is not None
+            if row[0] == 0 and waiting == 0 and want <= kept.keys():
+                return kept, int(sums[0])
+            if len(kept) != before:
+                before, moved = len(kept), time.monotonic()
+            if time.monotonic() - moved > 20 or time.monotonic() - begun > 120:
+                return kept, int(sums[0])
+            time.sleep(0.2)
+
+
+async def _prepare(settings: Settings) -> str:
+    """Migrate, declare the oracle's sources, and get a key for pushing."""
+    migrate(settings.database_url)
+    database, clock = Database(settings.database_url), SystemClock()
+    await database.open()
+    try:
+        collect, people = Collect(database, clock, settings), People(database, clock, settings)
+        for id, told in sources().items():
+            await collect.save_source(id, told, by="system:oracle")
+        key = await people.issue_key(
+            name="oracle", permissions=["readings.push"], sources=[PUSH_STATION], by=system("oracle")
+        )
+        return key.whole
+    finally:
+        await database.close()
