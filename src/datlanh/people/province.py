@@ -94,8 +94,8 @@ class Province:
     digest: str
 
 
-def read(folder: Path) -> Province:
-    """Read and check a province folder."""
+def read(folder: Path, *, with_map: bool = True) -> Province:
+    """Read and check a province folder, with the shapes of its map or without."""
     digest = hashlib.sha256()
     top = _yaml(folder / "province.yaml", digest)
     place = str(folder / "province.yaml")
@@ -104,7 +104,9 @@ def read(folder: Path) -> Province:
     for word in ("id", "name", "time_zone", "languages", "areas"):
         if word not in top:
             raise BadInput("people.province_word_missing", file=place, word=word)
-    geometry = _geometry(folder / top["map"]["file"], digest) if top.get("map", {}).get("file") else {}
+    geometry = (
+        _geometry(folder / top["map"]["file"], digest) if with_map and top.get("map", {}).get("file") else {}
+    )
     areas = list(_areas(folder / top["areas"], digest, geometry))
     changes = list(_changes(folder / top["changes"], digest)) if "changes" in top else []
     units = list(_units(folder / top["units"], digest, areas)) if "units" in top else []
