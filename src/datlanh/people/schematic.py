@@ -205,10 +205,8 @@ def draw(folder: Path) -> tuple[dict[str, Any], Fit]:
         merged = shapely.normalize(shapely.set_precision(unary_union(shapes), 1e-5))
         if isinstance(merged, MultiPolygon):
             scattered.append(code)
-        first = (
-            min(area.valid_from for area in territory.all_areas if area.code == code)
-            if start == date.min
-            else start
+        first = min(
+            area.valid_from for area in territory.all_areas if area.code == code and start <= area.valid_from
         )
         features.append(
             {
@@ -222,10 +220,8 @@ def draw(folder: Path) -> tuple[dict[str, Any], Fit]:
                 "geometry": _rounded(shapely.geometry.mapping(merged)),
             }
         )
-    off = [
-        abs(cell.area / outline.area * sizes.sum() / size - 1) * 100
-        for cell, size in zip(cells, sizes, strict=True)
-    ]
+    grown = np.array([cell.area for cell in cells]) / outline.area
+    off = np.abs(grown * sizes.sum() / sizes - 1) * 100
     fit = Fit(
         areas=len(features),
         worst_percent=round(float(off.max()), 2),
