@@ -17,7 +17,7 @@ Value = float | str | list[float | None] | dict[str, float]
 Id = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$")]
 
 
-class Shape(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Shape(Struct, forbid_unknown_fields=True, kw_only=True):
     """Something written by a person: unknown words are refused."""
 
 
@@ -119,8 +119,8 @@ class SourceShape(Shape):
     codec: str
     type: str
     cadence: Span
-    window: WindowShape = WindowShape()
-    contract: ContractShape = ContractShape()
+    window: WindowShape = field(default_factory=WindowShape)
+    contract: ContractShape = field(default_factory=ContractShape)
     zone: str = "Asia/Ho_Chi_Minh"
     settings: dict[str, Any] = {}
     mapping: dict[str, Any] = {}
@@ -297,5 +297,5 @@ class ScenarioShape(Shape):
     play: list[PlayShape]
     expect: list[ExpectShape] = []
     never: list[ExpectShape] = []
-    given: GivenShape | str = GivenShape()
+    given: GivenShape | str = field(default_factory=GivenShape)
     about: list[str] = []

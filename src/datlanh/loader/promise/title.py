@@ -5,22 +5,20 @@ from collections.abc import Iterable, Mapping
 from datlanh.model.pack import Finding, Pack, Packs, Where
 
 
-def _titles(pack: Pack) -> Iterable[tuple[str, Mapping[str, str], Where]]:
+def titles(pack: Pack) -> Iterable[tuple[str, Mapping[str, str], Where]]:
+    """Everything that has a title."""
     yield pack.id, pack.title, Where(file="pack.yaml")
-    for declared in (
-        *pack.parameters.values(),
-        *pack.sources.values(),
-        *pack.detections.values(),
-        *pack.procedures.values(),
-        *pack.dashboards.values(),
-    ):
-        yield declared.id, declared.title, declared.where
+    yield from ((p.id, p.title, p.where) for p in pack.parameters.values())
+    yield from ((s.id, s.title, s.where) for s in pack.sources.values())
+    yield from ((d.id, d.title, d.where) for d in pack.detections.values())
+    yield from ((p.id, p.title, p.where) for p in pack.procedures.values())
+    yield from ((d.id, d.title, d.where) for d in pack.dashboards.values())
     for type_ in pack.types.values():
         yield type_.id, type_.title, type_.where
         for attribute in type_.attributes.values():
             yield f"{type_.id}.{attribute.name}", attribute.title, type_.where
-    for formula in (*pack.indicators.values(), *pack.limits.values()):
-        yield formula.id, formula.title, Where(file=formula.where)
+    yield from ((i.id, i.title, Where(file=i.where)) for i in pack.indicators.values())
+    yield from ((n.id, n.title, Where(file=n.where)) for n in pack.limits.values())
     for procedure in pack.procedures.values():
         for step in procedure.steps:
             yield f"{procedure.id}.{step.id}", step.title, procedure.where
@@ -36,17 +34,19 @@ def check(pack: Pack, packs: Packs) -> list[Finding]:
             where=where,
             pack=pack.id,
         )
-        for id, title, where in _titles(pack)
+        for id, title, where in titles(pack)
         if not title.get("vi", "").strip()
     ]
-    for formula in (*pack.indicators.values(), *pack.limits.values()):
-        if len(formula.text) < 20:
+    formulas = [(i.id, i.text, i.where) for i in pack.indicators.values()]
+    formulas += [(n.id, n.text, n.where) for n in pack.limits.values()]
+    for id, text, where in formulas:
+        if len(text) < 20:
             found.append(
                 Finding(
                     promise="title",
-                    what=f"{formula.id} does not say in words what it does.",
+                    what=f"{id} does not say in words what it does.",
                     todo="Write a docstring: it is what people read under `why`.",
-                    where=Where(file=formula.where),
+                    where=Where(file=where),
                     pack=pack.id,
                 )
             )

@@ -2,36 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 
+from datlanh.loader.promise.title import titles
 from datlanh.loader.read import LANGUAGES
 from datlanh.model.pack import Finding, Pack, Packs, Where
 
 
 def _texts(pack: Pack) -> Iterable[tuple[str, Mapping[str, str], Where]]:
-    for declared in (
-        *pack.parameters.values(),
-        *pack.sources.values(),
-        *pack.detections.values(),
-        *pack.procedures.values(),
-        *pack.dashboards.values(),
-    ):
-        yield declared.id, declared.title, declared.where
+    yield from titles(pack)
     for detection in pack.detections.values():
         yield f"{detection.id}, consequence", detection.consequence, detection.where
         yield f"{detection.id}, response", detection.response, detection.where
     for procedure in pack.procedures.values():
         for step in procedure.steps:
-            yield f"{procedure.id}.{step.id}", step.title, procedure.where
             if step.text:
                 yield f"{procedure.id}.{step.id}, text", step.text, procedure.where
     for dashboard in pack.dashboards.values():
         for widget in dashboard.widgets:
             yield f"{dashboard.id}, widget", widget.title, dashboard.where
-    for type_ in pack.types.values():
-        yield type_.id, type_.title, type_.where
-        for attribute in type_.attributes.values():
-            yield f"{type_.id}.{attribute.name}", attribute.title, type_.where
-    for formula in (*pack.indicators.values(), *pack.limits.values()):
-        yield formula.id, formula.title, Where(file=formula.where)
 
 
 def check(pack: Pack, packs: Packs) -> list[Finding]:
