@@ -22,6 +22,7 @@ from datlanh.collect.mapping import map_batches, refuse_whole
 from datlanh.collect.quarantine import Quarantine, Quarantined
 from datlanh.collect.registry import Registry
 from datlanh.collect.source import read_folder
+from datlanh.collect.watch import Watch
 from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction, queries
 from datlanh.model.messages.collect import QuarantineReplayed
 from datlanh.model.pack import Packs
@@ -60,7 +61,7 @@ class Collect:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._settings = settings
+        self.settings = settings
         self._packs = packs
         self.inbox = Inbox(database, clock, settings)
         self.registry = Registry(database, clock, packs)
@@ -70,6 +71,7 @@ class Collect:
         self._refused: WeakKeyDictionary[Transaction, dict[int, int]] = WeakKeyDictionary()
         self._claimed: WeakKeyDictionary[Transaction, dict[int, Batch]] = WeakKeyDictionary()
         self._worked_at: float | None = None
+        self.watch = Watch(self.inbox, self.registry, self.quarantine_store, clock, settings.inbox_folder)
 
     # -- the applier -----------------------------------------------------------------------------
 

@@ -101,6 +101,15 @@ class Quarantine:
                 fresh[row["journal"]] = fresh.get(row["journal"], 0) + 1
         return fresh
 
+    async def refuse_file(self, reason: str, params: Mapping[str, Any], raw: bytes) -> None:
+        """Keep a file that could not even be put into the journal; the same file is kept once."""
+        told = msgspec.json.encode(_clean(params)).decode()
+        REFUSED.labels(reason).inc()
+        async with self._database.transaction() as tx:
+            await tx.run(
+                _sql["refuse_file"], {"reason": reason, "params": told, "raw": raw, "now": self._clock.now()}
+            )
+
     async def understood(
         self, tx: Transaction, batches: Sequence[Batch], refusals: Sequence[Refusal]
     ) -> dict[int, int]:

@@ -118,6 +118,14 @@ DO UPDATE SET reason = excluded.reason, params = excluded.params, raw = excluded
         IS DISTINCT FROM (excluded.reason, excluded.params, 'new')
 RETURNING (xmax = 0) AS fresh, journal, source
 
+-- name: refuse_file
+-- Keeps a file that was never put into the journal.
+INSERT INTO collect.quarantine (journal, line, source, reason, params, raw, received_at, changed_at)
+SELECT 0, 0, '', %(reason)s, %(params)s::jsonb, %(raw)b::bytea, %(now)s, %(now)s
+WHERE NOT EXISTS (
+    SELECT 1 FROM collect.quarantine
+    WHERE journal = 0 AND source = '' AND reason = %(reason)s AND params = %(params)s::jsonb)
+
 -- name: understood
 -- Marks what was in quarantine for batches that have now been mapped again without refusing it.
 UPDATE collect.quarantine q SET state = 'replayed', changed_at = %(now)s

@@ -319,6 +319,11 @@ def instant(stamp: bytes, zone: ZoneInfo, *, midnight_24: bool = False) -> int |
         return None
 
 
+def name_fits(source: Source, file_name: str) -> bool:
+    """Whether a file's name is as the source's declaration says."""
+    return _plan_of(source).name.fullmatch(file_name) is not None
+
+
 def file_time(source: Source, file_name: str) -> int | None:
     """The instant in a file name, by the source's pattern."""
     made = _plan_of(source)
