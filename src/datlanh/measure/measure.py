@@ -110,7 +110,8 @@ class Measure:
                 changed[limit].add(entity)
         await self._store.mark(tx, rows, now + GATHER)
         for limit, entities in sorted(changed.items()):
-            tx.tell(LimitChanged(limit=limit, entities=sorted(entities)))
+            for entity in sorted(entities):
+                tx.tell(LimitChanged(limit=limit, entity=entity))
 
     def _stale_hours(self, kept: Kept, now: datetime) -> list[tuple[str, str, str, datetime | None]]:
         if not len(kept):

@@ -31,4 +31,4 @@ class LimitChanged(Message):
     again."""
 
     limit: str
-    entities: list[str]
+    entity: str
