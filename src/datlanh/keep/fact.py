@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import shapely
+from shapely import GEOSException  # type: ignore[attr-defined]
 
 from datlanh.keep.registry import Registry
 from datlanh.kernel import Clock, Transaction, from_micros
@@ -41,7 +42,7 @@ def place_of(value: Any) -> tuple[float, float, tuple[float, float, float, float
             return None
         point = found if found.geom_type == "Point" else found.representative_point()
         bounds = None if found.geom_type == "Point" else tuple(float(b) for b in found.bounds)
-    except (ValueError, TypeError, AttributeError, IndexError, shapely.GEOSException) as error:
+    except (ValueError, TypeError, AttributeError, IndexError, GEOSException) as error:
         raise BadInput("keep.no_such_shape", what=str(geometry.get("type"))[:40]) from error
     if not (-180 <= point.x <= 180 and -90 <= point.y <= 90):
         raise BadInput("keep.place_off_the_earth", lon=point.x, lat=point.y)

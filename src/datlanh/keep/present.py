@@ -11,6 +11,7 @@ from typing import Any as Anything
 
 import psycopg
 import shapely
+from shapely import GEOSException  # type: ignore[attr-defined]
 
 from datlanh.keep import query
 from datlanh.keep.query import Box, EntityQuestion, Near, Shape, Term
@@ -311,7 +312,7 @@ def _asked(geo: Shape) -> Anything:
         KeyError,
         AttributeError,
         IndexError,
-        shapely.GEOSException,
+        GEOSException,
     ) as error:
         raise BadInput("keep.no_such_shape", what=str(geo.geometry.get("type"))[:40]) from error
     return found
