@@ -1,0 +1,42 @@
+/** Which screen is at which address; each is loaded when it is first gone to. */
+import type { Component } from 'svelte';
+
+import type { Key } from '../i18n/words.svelte.ts';
+import type { IconName } from '../ui/icons.ts';
+
+export interface Route {
+  pattern: string;
+  title: Key;
+  load: () => Promise<{ default: Component<Record<string, string>> }>;
+}
+
+const screen = (load: () => Promise<{ default: unknown }>) => load as Route['load'];
+
+export const ROUTES: readonly Route[] = [
+  {
+    pattern: '/',
+    title: 'web.nav.overview',
+    load: screen(() => import('../features/overview/Overview.svelte')),
+  },
+  {
+    pattern: '/stations/:id',
+    title: 'web.station.title',
+    load: screen(() => import('../features/station/Station.svelte')),
+  },
+];
+
+export interface Door {
+  href: string;
+  title: Key;
+  icon: IconName;
+  /** The key after `g`. */
+  letter: string;
+  permission?: string;
+}
+
+export const DOORS: readonly Door[] = [
+  { href: '/', title: 'web.nav.overview', icon: 'overview', letter: 'o' },
+  { href: '/alarms', title: 'web.nav.alarms', icon: 'bell', letter: 'a' },
+  { href: '/incidents', title: 'web.nav.incidents', icon: 'incident', letter: 'i' },
+  { href: '/sources', title: 'web.nav.sources', icon: 'source', letter: 's' },
+];
