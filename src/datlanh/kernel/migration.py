@@ -5,7 +5,7 @@ killed half-way is resumed by running again, and a second run does nothing. Two 
 take turns by an advisory lock.
 """
 
-import importlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,8 +32,10 @@ def run(sql: str) -> None:
 def _folders() -> list[str]:
     found = []
     for floor in FLOORS:
-        module = importlib.import_module(f"datlanh.{floor}")
-        folder = Path(module.__path__[0]) / "migrations"
+        # Found, not imported: migrating must not load what the floors load.
+        spec = find_spec(f"datlanh.{floor}") if floor != "kernel" else None
+        places = spec.submodule_search_locations if spec is not None else [str(Path(__file__).parent)]
+        folder = Path(next(iter(places or ()))) / "migrations"
         if folder.is_dir():
             found.append(str(folder))
     return found
