@@ -54,7 +54,9 @@ async def test_the_password_is_not_in_the_database(people: People, db: Database)
     await an_officer(people)
     signed_in = await people.sign_in("an", GOOD, "10.0.0.7")
     async with db.read() as tx:
-        kept = str(await tx.all("SELECT * FROM people.person")) + str(await tx.all("SELECT * FROM people.session"))
+        kept = str(await tx.all("SELECT * FROM people.person")) + str(
+            await tx.all("SELECT * FROM people.session")
+        )
     assert GOOD not in kept
     assert signed_in.token not in kept
     assert "$argon2id$" in kept
@@ -152,19 +154,24 @@ async def test_a_grant_that_has_ended_allows_nothing_from_that_day(people: Peopl
     assert caller is not None and not caller.may("alarm.read") and caller.roles == ()
 
 
-async def test_a_key_speaks_for_its_sources_only_until_it_is_revoked(people: People, clock: HeldClock) -> None:
+async def test_a_key_speaks_for_its_sources_only_until_it_is_revoked(
+    people: People, clock: HeldClock
+) -> None:
     issued = await people.issue_key(
-        name="VSIP II", permissions=["readings.push"], sources=["vsip2"], by=SETUP,
+        name="VSIP II",
+        permissions=["readings.push"],
+        sources=["vsip2"],
+        by=SETUP,
         expires_at=clock.now() + timedelta(days=30),
     )
-    caller = await people.key(issued.whole)
+    caller = await people.key(issued.good)
     assert caller is not None and caller.may("readings.push") and not caller.may("ngsild.write")
     assert caller.speaks_for("vsip2") and not caller.speaks_for("vsip1") and caller.source == "vsip2"
-    assert await people.key(issued.whole[:-1] + ("A" if issued.whole[-1] != "A" else "B")) is None
+    assert await people.key(issued.good[:-1] + ("A" if issued.good[-1] != "A" else "B")) is None
     assert await people.key("dlk_0000000000_x") is None
     assert await people.key("something else") is None
     clock.advance(timedelta(days=31))
-    assert await people.key(issued.whole) is None
+    assert await people.key(issued.good) is None
 
 
 async def test_a_revoked_key_is_dead_here_at_once_and_elsewhere_within_two_seconds(
@@ -172,12 +179,12 @@ async def test_a_revoked_key_is_dead_here_at_once_and_elsewhere_within_two_secon
 ) -> None:
     elsewhere = People(db, clock, settings)
     issued = await people.issue_key(name="Trạm 1", permissions=["readings.push"], by=SETUP)
-    assert await people.key(issued.whole) is not None
-    assert await elsewhere.key(issued.whole) is not None
+    assert await people.key(issued.good) is not None
+    assert await elsewhere.key(issued.good) is not None
     await people.revoke_key(issued.prefix, SETUP)
-    assert await people.key(issued.whole) is None
+    assert await people.key(issued.good) is None
     clock.advance(timedelta(seconds=2))
-    assert await elsewhere.key(issued.whole) is None
+    assert await elsewhere.key(issued.good) is None
 
 
 async def test_a_key_may_not_act_like_a_person(people: People) -> None:
@@ -192,8 +199,8 @@ async def test_every_deed_is_in_the_audit_log_and_its_chain_holds(people: People
     await people.sign_in("an", GOOD, "10.0.0.7")
     told = await people.audit_entries(subject=f"person:{person}")
     assert [entry.action for entry in told] == ["session.began", "role.granted", "person.added"]
-    verdict = await people.audit_verify()
-    assert verdict.whole and verdict.entries == 3
+    verdict = await people.verify_audit()
+    assert verdict.good and verdict.entries == 3
     assert verdict.head == await people.audit_head()
 
 
@@ -214,7 +221,11 @@ async def test_the_database_refuses_to_change_the_audit_log(people: People, db: 
 @pytest.mark.parametrize(
     ("tampering", "bad", "reason"),
     [
-        ("UPDATE people.audit SET entry = replace(entry, 'thing:4', 'thing:9') WHERE seq = 5", 5, "people.audit_changed"),
+        (
+            "UPDATE people.audit SET entry = replace(entry, 'thing:4', 'thing:9') WHERE seq = 5",
+            5,
+            "people.audit_changed",
+        ),
         ("DELETE FROM people.audit WHERE seq = 5", 5, "people.audit_missing"),
         ("DELETE FROM people.audit WHERE seq = 10", 10, "people.audit_cut"),
         ("UPDATE people.audit SET hash = decode('00', 'hex') WHERE seq = 5", 5, "people.audit_changed"),
@@ -227,7 +238,7 @@ async def test_tampering_behind_the_databases_back_is_found_at_the_first_bad_ent
     async with db.transaction() as tx:
         await tx.run("ALTER TABLE people.audit DISABLE TRIGGER ALL")
         await tx.run(tampering)
-    verdict = await people.audit_verify()
+    verdict = await people.verify_audit()
     assert (verdict.bad, verdict.reason) == (bad, reason)
 
 
@@ -239,15 +250,19 @@ async def test_a_log_rewritten_whole_is_found_by_a_head_kept_elsewhere(people: P
         await tx.run("DELETE FROM people.audit")
         await tx.run("UPDATE people.audit_head SET seq = 0, hash = ''")
     await many_entries(people, db, 4)
-    assert (await people.audit_verify()).whole
-    assert (await people.audit_verify(kept)).reason == "people.audit_cut"
+    assert (await people.verify_audit()).good
+    assert (await people.verify_audit(kept)).reason == "people.audit_cut"
     await many_entries(people, db, 3)
-    assert (await people.audit_verify(kept)).whole is False
+    assert (await people.verify_audit(kept)).good is False
 
 
-async def test_text_that_json_or_postgresql_would_not_take_is_still_recorded(people: People, db: Database) -> None:
+async def test_text_that_json_or_postgresql_would_not_take_is_still_recorded(
+    people: People, db: Database
+) -> None:
     async with db.transaction() as tx:
         await people.record(tx, SETUP, "test.did", "thing\x00:1", {"odd": "a\x00b \u2028 \\u0000 😀"})
-        await people.record(tx, SETUP, "test.did", "thing:2", {"large": "x" * 100_000, "day": date(2025, 7, 1)})
-    assert (await people.audit_verify()).whole
+        await people.record(
+            tx, SETUP, "test.did", "thing:2", {"large": "x" * 100_000, "day": date(2025, 7, 1)}
+        )
+    assert (await people.verify_audit()).good
     assert (await people.audit_entries())[0].detail["cut"] is True

@@ -159,7 +159,7 @@ async def test_the_demo_accounts_are_made_once_and_kept_with_their_passwords(
     again = await people.ensure_demo_accounts(PROVINCE)
     assert again[0][1] != password
     await people.sign_in(account, again[0][1], "127.0.0.1")
-    assert json.loads(file.read_text())[account] == again[0][1]
+    assert json.loads(file.read_text())[0]["password"] == again[0][1]
 
 
 async def test_there_are_no_demo_accounts_in_production(

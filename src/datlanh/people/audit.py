@@ -48,9 +48,15 @@ class Verdict:
     reason: str | None = None
 
     @property
-    def whole(self) -> bool:
+    def good(self) -> bool:
         """Whether nothing is wrong."""
         return self.reason is None
+
+    def text(self, language: str) -> str:
+        """What was found, in words."""
+        if self.reason is None:
+            return say("people.audit_whole", language, entries=self.entries, head=str(self.head))
+        return say(self.reason, language, entry=self.bad, entries=self.entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import secrets
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,12 +41,13 @@ async def ensure_accounts(
     kept = _kept(file)
     known = await people.demo_accounts()
     found = []
-    for wanted in province.read_accounts(folder):
+    all_wanted = province.read_accounts(folder)
+    for wanted in all_wanted:
         password = kept.get(wanted.account)
         if password is None:
             # Written before it is used: a start that is killed half-way leaves no account without its password.
             password = kept[wanted.account] = new_password(chance)
-            _keep(file, kept)
+            _keep(file, all_wanted, kept)
             if wanted.account in known:
                 await people.change_password(known[wanted.account], password, _MAKER)
         if wanted.account not in known:
@@ -65,19 +67,29 @@ async def ensure_accounts(
 
 def _kept(file: Path) -> dict[str, str]:
     try:
-        told = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
+        return {row["name"]: row["password"] for row in json.loads(file.read_text("utf-8"))}
+    except (OSError, ValueError, TypeError, KeyError):
         return {}
-    return {str(k): str(v) for k, v in told.items()} if isinstance(told, dict) else {}
 
 
-def _keep(file: Path, passwords: dict[str, str]) -> None:
+def _keep(file: Path, wanted: Sequence[province.DemoAccount], passwords: Mapping[str, str]) -> None:
+    told = [
+        {
+            "name": account.account,
+            "password": passwords[account.account],
+            "role": account.role,
+            "person": account.name,
+            "title": account.title,
+        }
+        for account in wanted
+        if account.account in passwords
+    ]
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as out:
-        json.dump(passwords, out, ensure_ascii=False, indent=1)
+        json.dump(told, out, ensure_ascii=False, indent=1)
         out.flush()
         os.fsync(out.fileno())
     fresh.replace(file)

@@ -599,7 +599,7 @@ class People:
         who = actor if isinstance(actor, str) else actor.actor
         return await audit.append(tx, self._clock.now(), who, action, subject, detail)
 
-    async def audit_verify(self, expected: audit.Head | None = None) -> audit.Verdict:
+    async def verify_audit(self, expected: audit.Head | None = None) -> audit.Verdict:
         """Walk the whole audit chain."""
         return await audit.verify(self._db, expected)
 

@@ -29,8 +29,8 @@ from datlanh.people import province
 
 Floats = NDArray[np.float64]
 _KM_PER_DEGREE = 110.66  # of latitude, near 11 degrees north
-_PASSES = 400
-_CLOSE_ENOUGH = 0.002  # relative error of a cell's size at which we stop
+_PASSES = 60
+_CLOSE_ENOUGH = 1e-6  # relative error of a cell's size at which we stop
 _SMOOTH_KM = 0.25
 
 
@@ -100,23 +100,42 @@ def power_cells(outline: BaseGeometry, seeds: Floats, weights: Floats) -> list[B
 
 
 def fitted_cells(outline: BaseGeometry, seeds: Floats, sizes: Floats) -> list[BaseGeometry]:
-    """Cells whose sizes are in the proportion asked for; the weights are moved until they are."""
-    if len(seeds) == 1:
-        return [outline]
+    """Cells whose sizes are in the proportion asked for; the weights are moved, by Newton's method, until they are."""
     wanted = sizes / sizes.sum() * outline.area
     weights = np.zeros(len(seeds))
-    # How much a cell grows for its weight is about its border over the distance to its neighbours: for round cells,
-    # a constant. Damped, so that it never runs away.
-    for turn in range(_PASSES):
-        cells = power_cells(outline, seeds, weights)
-        areas = np.array([cell.area for cell in cells])
+    cells = power_cells(outline, seeds, weights)
+    areas = np.array([cell.area for cell in cells])
+    for _ in range(_PASSES):
         off = wanted - areas
         if float(np.abs(off / wanted).max()) < _CLOSE_ENOUGH:
             break
-        step = 0.45 if turn < _PASSES // 2 else 0.2
-        weights += step * off / math.pi * np.where(areas < 0.2 * wanted, 2.0, 1.0)
-        weights -= weights.mean()
+        # A cell that has vanished has no border to grow by: it is first raised until it appears.
+        step = np.where(areas > 0.01 * wanted, 0.0, wanted) if areas.min() <= 0.01 * wanted.min() else None
+        if step is None:
+            step = np.linalg.lstsq(_growth(cells, seeds), off, rcond=None)[0]
+        # Half the step while it makes a cell vanish or all of it worse.
+        for _half in range(12):
+            tried = power_cells(outline, seeds, weights + step)
+            found = np.array([cell.area for cell in tried])
+            if (np.abs(wanted - found).sum() < np.abs(off).sum() and found.min() > 0) or areas.min() == 0:
+                break
+            step = step / 2
+        weights = weights + step
+        cells, areas = tried, found
     return cells
+
+
+def _growth(cells: Sequence[BaseGeometry], seeds: Floats) -> Floats:
+    """How each cell's size answers to each seed's weight: the length of the common border over twice the distance."""
+    matrix = np.zeros((len(cells), len(cells)))
+    for i in range(len(cells)):
+        for j in range(i):
+            if cells[i].distance(cells[j]) < 1e-9:
+                border = cells[i].buffer(1e-7).intersection(cells[j].boundary).length
+                rate = border / (2 * float(np.linalg.norm(seeds[i] - seeds[j])))
+                matrix[i, j] = matrix[j, i] = -rate
+    matrix[np.diag_indices_from(matrix)] = -matrix.sum(axis=1)
+    return matrix
 
 
 def grown_outline(centres: Floats, sizes: Floats, bridge_km: float) -> BaseGeometry:
