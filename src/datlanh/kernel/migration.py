@@ -14,7 +14,7 @@ from alembic import context, op
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from alembic.script.revision import ResolutionError
+from alembic.util.exc import CommandError
 
 from datlanh.kernel.transaction import LOCK_MIGRATE
 from datlanh.model.errors import Refused
@@ -71,7 +71,7 @@ def migrate(url: str) -> list[str]:
     def plan(revision: Any, _: Any) -> Any:
         try:
             return script._upgrade_revs("heads", revision)
-        except ResolutionError as error:
+        except CommandError as error:
             raise Refused("kernel.schema_newer", revision=str(revision)) from error
 
     def note(*, step: Any, **_: Any) -> None:
