@@ -100,12 +100,21 @@ class Door:
         self.tag = tag
         self.ways: list[Way] = []
 
-    def get(self, path: str, *, permission: str, answers: Any = None, **more: Any) -> Callable[[Endpoint], Endpoint]:
+    def get(
+        self, path: str, *, permission: str, answers: Any = None, **more: Any
+    ) -> Callable[[Endpoint], Endpoint]:
         """A question that changes nothing."""
         return self._way("GET", path, permission, answers, 200, False, more)
 
     def post(
-        self, path: str, *, permission: str, answers: Any = None, status: int = 200, command: bool = True, **more: Any
+        self,
+        path: str,
+        *,
+        permission: str,
+        answers: Any = None,
+        status: int = 200,
+        command: bool = True,
+        **more: Any,
     ) -> Callable[[Endpoint], Endpoint]:
         """A command; with `Idempotency-Key` the same one is done once and answered the same again."""
         return self._way("POST", path, permission, answers, status, command, more)
@@ -122,7 +131,9 @@ class Door:
         """A command that ends a thing."""
         return self._way("DELETE", path, permission, answers, status, False, more)
 
-    def hot(self, method: str, path: str, *, permission: str, **more: Any) -> Callable[[HotEndpoint], HotEndpoint]:
+    def hot(
+        self, method: str, path: str, *, permission: str, **more: Any
+    ) -> Callable[[HotEndpoint], HotEndpoint]:
         """A hand-shaped route: no pydantic, the endpoint reads the request and shapes the answer itself."""
 
         def declare(endpoint: HotEndpoint) -> HotEndpoint:
@@ -142,7 +153,14 @@ class Door:
         return declare
 
     def _way(
-        self, method: str, path: str, permission: str, answers: Any, status: int, command: bool, more: dict[str, Any]
+        self,
+        method: str,
+        path: str,
+        permission: str,
+        answers: Any,
+        status: int,
+        command: bool,
+        more: dict[str, Any],
     ) -> Callable[[Endpoint], Endpoint]:
         def declare(endpoint: Endpoint) -> Endpoint:
             self.ways.append(
@@ -185,7 +203,9 @@ def answering(way: Way) -> Endpoint:
         if isinstance(value, Response):
             return value
         if value is None:
-            return Response(status_code=204 if way.status == 200 else way.status, headers={"Cache-Control": "no-store"})
+            return Response(
+                status_code=204 if way.status == 200 else way.status, headers={"Cache-Control": "no-store"}
+            )
         return json_answer(value, way.status)
 
     return answer

@@ -31,6 +31,9 @@ STATUS: tuple[tuple[type[errors.Error], int], ...] = (
     (errors.Error, 400),
 )
 
+# Two kinds of bad input have a status of their own.
+SPECIAL: Mapping[str, int] = {"http.not_acceptable": 406, "http.unknown_content_type": 415}
+
 # What Starlette itself refuses, in our words.
 HTTP_KEYS: Mapping[int, str] = {
     400: "http.bad_request",
@@ -61,6 +64,8 @@ def status_of(error: errors.Error) -> int:
     """The HTTP status of one of our errors."""
     if isinstance(error, errors.TooMuch) and error.params.get("retry_after") is None:
         return 413
+    if (status := SPECIAL.get(error.key)) is not None:
+        return status
     return next(status for kind, status in STATUS if isinstance(error, kind))
 
 

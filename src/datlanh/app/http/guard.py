@@ -86,8 +86,24 @@ def door_of(path: str) -> str:
 
 
 _DOORS = frozenset(
-    "session overview areas stations history why alarms incidents sources quarantine journal uploads mappings live people"
-    " api".split()
+    [
+        "session",
+        "overview",
+        "areas",
+        "stations",
+        "history",
+        "why",
+        "alarms",
+        "incidents",
+        "sources",
+        "quarantine",
+        "journal",
+        "uploads",
+        "mappings",
+        "live",
+        "people",
+        "api",
+    ]
 )
 
 

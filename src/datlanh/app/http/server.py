@@ -38,6 +38,7 @@ from datlanh.app.http.door import PUBLIC, Ask, Door, GatedRoute, Way, answering,
 from datlanh.app.http.errors import HTTP_KEYS, Trouble, problem, trouble_of, trouble_of_input
 from datlanh.app.http.guard import Guard
 from datlanh.app.http.ngsild import entity as ngsild
+from datlanh.app.http.ngsild import problem as ngsild_problem
 from datlanh.app.http.web import Web
 from datlanh.model.errors import Error
 from datlanh.share import shapes
@@ -156,6 +157,8 @@ def _language(request: Request) -> str:
 
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, Error)
+    if request.url.path.startswith("/ngsi-ld/"):
+        return ngsild_problem.answer(error, _language(request))
     return problem(trouble_of(error), _language(request))
 
 

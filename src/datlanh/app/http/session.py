@@ -24,7 +24,7 @@ def _version() -> str:
 VERSION = _version()
 
 
-def _session(ask: Ask, caller: Caller) -> shapes.Session:
+async def _session(ask: Ask, caller: Caller) -> shapes.Session:
     return shapes.Session(
         person=shapes.PersonBrief(
             id=caller.id,
@@ -36,7 +36,7 @@ def _session(ask: Ask, caller: Caller) -> shapes.Session:
         ),
         permissions=sorted(caller.permissions),
         csrf=caller.csrf or "",
-        province=ask.house.share.province(ask.language),
+        province=await ask.house.share.province(ask.language),
         version=VERSION,
     )
 
@@ -57,7 +57,7 @@ async def sign_in(ask: Asked, sign: SignIn) -> Response:
         address=client.host if client else "",
         agent=ask.request.headers.get("user-agent", "")[:200],
     )
-    answer = json_answer(_session(ask, signed.caller))
+    answer = json_answer(await _session(ask, signed.caller))
     answer.set_cookie(
         SESSION_COOKIE,
         signed.token,
@@ -75,7 +75,7 @@ async def who_am_i(ask: Asked) -> shapes.Session:
     """Who is signed in; 401 when nobody is."""
     if ask.known is None or ask.known.kind != "person":
         raise NotSignedIn("http.sign_in_first")
-    return _session(ask, ask.known)
+    return await _session(ask, ask.known)
 
 
 @door.delete("/session", permission=PUBLIC)

@@ -4,7 +4,7 @@ The web is typed from both (`make types`). pydantic reads them at the edge: an u
 with its place, before any floor is asked.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -41,9 +41,10 @@ class Comment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseAlarm:
-    """Close an alarm by hand, with the reason."""
+    """Close an alarm by hand, with its cause."""
 
     reason: str
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +97,37 @@ class SourceDraft:
     owner_unit: str | None = None
     settings: dict[str, Any] | None = None
     mapping: dict[str, Any] | None = None
+    station: dict[str, Any] | None = None
+    contract: dict[str, Any] | None = None
+    window: dict[str, Any] | None = None
+    cadence: str | None = None
+    zone: str | None = None
+    enabled: bool | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """Send quarantined items through again."""
+    """Send quarantined items through again: these, or all of a source."""
 
-    ids: list[int]
+    ids: list[int] = field(default_factory=list)
+    source: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unshelve:
+    """Take an alarm back before its time, perhaps with a word."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewIncident:
+    """Open an incident by itself (then with a title), or from several alarms."""
+
+    title: str = ""
+    alarms: list[str] = field(default_factory=list)
+    procedure: str | None = None
+    severity: int | None = None
+    area: str | None = None
+    entity: str | None = None

@@ -72,7 +72,9 @@ class Web:
                 continue
             body = path.read_bytes()
             packed = {
-                coding: side.read_bytes() for coding, end in _CODINGS if (side := Path(f"{path}{end}")).is_file()
+                coding: side.read_bytes()
+                for coding, end in _CODINGS
+                if (side := Path(f"{path}{end}")).is_file()
             }
             kind = _TYPES.get(path.suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
             tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
@@ -92,7 +94,9 @@ class Web:
             found = self._files.get("index.html")
         if found is None:
             return PlainTextResponse(
-                say("http.console_not_built", language_of(request)), 503, {"Retry-After": "30", "Cache-Control": "no-store"}
+                say("http.console_not_built", language_of(request)),
+                503,
+                {"Retry-After": "30", "Cache-Control": "no-store"},
             )
         headers = {
             "ETag": found.tag,
@@ -102,7 +106,10 @@ class Web:
         if request.headers.get("if-none-match") == found.tag:
             return Response(status_code=304, headers=headers)
         body = found.body
-        wanted = {part.split(";")[0].strip() for part in request.headers.get("accept-encoding", "").lower().split(",")}
+        wanted = {
+            part.split(";")[0].strip()
+            for part in request.headers.get("accept-encoding", "").lower().split(",")
+        }
         for coding, _ in _CODINGS:
             if coding in wanted and coding in found.packed:
                 body = found.packed[coding]

@@ -1,0 +1,207 @@
+"""Sources as rows and pages: when last heard, what became of what they sent, and what is wrong with them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from datlanh.collect import Day, Live, Quarantined
+from datlanh.kernel.clock import PROVINCE_ZONE
+from datlanh.kernel.database import Transaction
+from datlanh.kernel.names import sort_key
+from datlanh.kernel.words import say
+from datlanh.model.errors import NotFound
+from datlanh.model.person import Caller
+from datlanh.model.source import Source
+from datlanh.share import shapes
+from datlanh.share.alarm import sees
+from datlanh.share.floors import Floors
+from datlanh.share.word import told
+
+DAYS = 14
+QUARANTINE_SHOWN = 50
+RAW_SHOWN = 2000
+DEFAULT_CADENCE = timedelta(hours=1)
+SECRET = ("password", "secret", "token", "key", "credential", "authorization")
+
+
+class SourceBook:
+    """Questions about sources."""
+
+    def __init__(self, floors: Floors) -> None:
+        self._floors = floors
+
+    async def rows(self, caller: Caller, language: str) -> list[shapes.SourceRow]:
+        """The sources that the caller may see, by name."""
+        reach = caller.reach("source.read")
+        sources = [s for s in await self._floors.collect.sources() if sees(reach, s.owner_unit, area_of(s))]
+        live = await self._floors.collect.live()
+        today = {day.source: day for day in await self._floors.collect.source_days(days=1)}
+        rows = [await self._row(s, live.get(s.id), today.get(s.id), language) for s in sources]
+        return sorted(rows, key=lambda row: (sort_key(row.name), row.id))
+
+    async def brief(self, tx: Transaction) -> shapes.SourcesBrief:
+        """How many sources speak and how many are silent; those switched off do not count."""
+        live = await self._floors.collect.live()
+        now = self._floors.clock.now()
+        states = [
+            self.state(source, live.get(source.id), now) for source in await self._floors.collect.sources()
+        ]
+        counted = [state for state in states if state != "off"]
+        return brief_of(counted)
+
+    async def _row(
+        self, source: Source, live: Live | None, today: Day | None, language: str
+    ) -> shapes.SourceRow:
+        now = self._floors.clock.now()
+        state = self.state(source, live, now)
+        why = None
+        if state in ("silent", "never", "off"):
+            since = live.last_seen.astimezone(PROVINCE_ZONE).strftime("%H:%M %d/%m/%Y") if live else ""
+            why = say(f"share.source_{state}", language, since=since)
+        return shapes.SourceRow(
+            id=source.id,
+            name=told(source.name, language) or source.id,
+            protocol=source.protocol,
+            codec=source.codec,
+            owner_unit=source.owner_unit or None,
+            state=state,
+            last_seen=live.last_seen if live else None,
+            lag_s=live.lag_s if live else None,
+            counts=counts_of(today),
+            scores=shapes.SourceScores(correct=None, complete=None, clean=None, live=None),
+            why_not_live=why,
+            repair=say(f"share.repair_{source.protocol}", language) if why else None,
+        )
+
+    def state(self, source: Source, live: Live | None, now: datetime) -> shapes.SourceState:
+        """Whether a source speaks as it should."""
+        if not source.enabled:
+            return "off"
+        if live is None:
+            return "never"
+        cadence = source.cadence or DEFAULT_CADENCE
+        if now - live.last_seen > max(2 * cadence, source.contract.fresh):
+            return "silent"
+        if (
+            live.lag_s is not None
+            and live.lag_s > max(source.window.late, source.contract.fresh).total_seconds()
+        ):
+            return "late"
+        return "live"
+
+    async def one(self, caller: Caller, id: str, permission: str = "source.read") -> Source:
+        """A source that the caller may see, and for which they hold the permission; refuses otherwise."""
+        source = await self._floors.collect.source(id)
+        if not sees(caller.reach("source.read"), source.owner_unit, area_of(source)):
+            raise NotFound("collect.no_source", source=id)
+        if not sees(caller.reach(permission), source.owner_unit, area_of(source)):
+            caller.must(permission, unit=source.owner_unit or "", area=area_of(source) or "")
+        return source
+
+    async def may_see_raw(self, caller: Caller, id: str) -> None:
+        """Go on only if the caller may see what this source sent, byte for byte."""
+        if not any(scope.everywhere for scope in caller.reach("journal.read")):
+            await self.one(caller, id, "journal.read")
+
+    async def name(self, id: str, language: str) -> str:
+        """The name of a source, or its id when it is no longer declared."""
+        try:
+            return told((await self._floors.collect.source(id)).name, language) or id
+        except NotFound:
+            return id
+
+    async def detail(self, caller: Caller, id: str, language: str, position: int) -> shapes.Source:
+        """A source with its days, checks and quarantine."""
+        collect = self._floors.collect
+        source = await self.one(caller, id)
+        days = await collect.source_days(id, days=DAYS)
+        today = self._floors.clock.now().astimezone(PROVINCE_ZONE).date()
+        live = (await collect.live(id)).get(id)
+        row = await self._row(source, live, next((d for d in days if d.day == today), None), language)
+        may_see_raw = caller.may("quarantine.read")
+        quarantine = await collect.quarantine(id, limit=QUARANTINE_SHOWN) if may_see_raw else []
+        return shapes.Source(
+            position=position,
+            at=self._floors.clock.now(),
+            row=row,
+            stations=[source.station.id] if source.station else [],
+            declaration={
+                "settings": without_secrets(source.settings),
+                "mapping": dict(source.mapping),
+                "cadence_s": int(source.cadence.total_seconds()) if source.cadence else None,
+                "zone": source.zone,
+                "contract": {
+                    "fresh_s": int(source.contract.fresh.total_seconds()),
+                    "complete": source.contract.complete,
+                    "valid": source.contract.valid,
+                },
+                "enabled": source.enabled,
+                "version": source.version,
+            },
+            days=[shapes.SourceDay(on=d.day, counts=counts_of(d), scores=_NO_SCORES) for d in days],
+            diagnostics=[],
+            quarantine=[quarantine_row(q, language) for q in quarantine],
+            quarantine_total=await collect.quarantine_total(id),
+        )
+
+
+_NO_SCORES = shapes.SourceScores(correct=None, complete=None, clean=None, live=None)
+
+
+def area_of(source: Source) -> str | None:
+    """The area of the station that a source speaks of."""
+    return source.station.area or None if source.station is not None else None
+
+
+def brief_of(states: Sequence[str]) -> shapes.SourcesBrief:
+    """Counts of states."""
+    live = sum(1 for state in states if state in ("live", "late"))
+    return shapes.SourcesBrief(live=live, total=len(states), silent=len(states) - live)
+
+
+def counts_of(day: Day | None) -> shapes.SourceCounts:
+    """What became of what was sent on a day."""
+    if day is None:
+        return shapes.SourceCounts(received=0, accepted=0, late=0, duplicate=0, refused=0)
+    return shapes.SourceCounts(
+        received=day.received,
+        accepted=day.accepted,
+        late=day.late,
+        duplicate=day.duplicate,
+        refused=day.refused,
+    )
+
+
+def quarantine_row(found: Quarantined, language: str) -> shapes.QuarantineRow:
+    """A refusal in words."""
+    params = {k: v for k, v in found.params.items() if isinstance(v, str | int | float | bool)}
+    return shapes.QuarantineRow(
+        id=found.id,
+        source=found.source,
+        journal=found.journal,
+        line=found.line,
+        reason=say(found.reason, language, **params),
+        key=found.reason,
+        raw=shown(found.raw),
+        at=found.received_at,
+        state=found.state,
+        changed_at=found.changed_at,
+    )
+
+
+def shown(raw: bytes, most: int = RAW_SHOWN) -> str:
+    """Raw bytes as text that does no harm on a screen: what cannot be shown is replaced."""
+    text = raw[:most].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text.replace("\r\n", "\n"))
+
+
+def without_secrets(settings: Mapping[str, object]) -> dict[str, object]:
+    """Settings of a connector, its secrets left out."""
+    found: dict[str, object] = {}
+    for name, value in settings.items():
+        if any(word in name.lower() for word in SECRET):
+            found[name] = "•••" if value else ""
+        elif isinstance(value, Mapping):
+            found[name] = without_secrets(value)
+        else:
+            found[name] = value
+    return found
