@@ -37,6 +37,20 @@ from datlanh.testing import tt10
 from datlanh.testing.signal import Sample
 
 PROGRAMS = ("serve", "work", "collect")
+# Where a crash could hurt: before and after each commit, acknowledgement and rename (kernel.chaos).
+POINTS = (
+    ("serve", "inbox.before_commit:2"),
+    ("serve", "inbox.committed:2"),
+    ("serve", "push.before_answer:3"),
+    ("collect", "inbox.before_commit:2"),
+    ("collect", "inbox.committed:2"),
+    ("collect", "watch.before_move:2"),
+    ("collect", "watch.moved:2"),
+    ("collect", "mqtt.before_ack:2"),
+    ("collect", "mqtt.acked:2"),
+    ("work", "apply.before_commit:2"),
+    ("work", "apply.committed:2"),
+)
 PUSH_STATION = "CRASH_PUSH"
 FILE_STATION = "CRASH_KK01"
 MQTT_DEVICE = "CRASH_MQTT"
