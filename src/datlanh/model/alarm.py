@@ -77,6 +77,7 @@ class Alarm:
     raised_at: datetime
     began_at: datetime
     ended_at: datetime | None = None
+    cleared_at: datetime | None = None  # when its end was believed
     last_began_at: datetime
     count: int = 1
     active: bool = True

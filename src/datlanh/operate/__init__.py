@@ -1,0 +1,23 @@
+"""Operate: alarms, incidents and procedures; who has it in hand, until when, and what comes next.
+
+It hears that events begin and end, and what people decide; it never looks at readings. Everything that happens to an
+alarm or incident is a line of one append-only log.
+"""
+
+from datlanh.model.alarm import Alarm, AlarmCounts, AlarmFilter, AlarmRate, LogEntry, Orphan, PersonRef
+from datlanh.model.incident import Incident, IncidentFilter
+from datlanh.operate.desk import Operate, Outcome
+
+__all__ = [
+    "Alarm",
+    "AlarmCounts",
+    "AlarmFilter",
+    "AlarmRate",
+    "Incident",
+    "IncidentFilter",
+    "LogEntry",
+    "Operate",
+    "Orphan",
+    "Outcome",
+    "PersonRef",
+]

@@ -1,0 +1,200 @@
+-- name: next_number
+-- The next number of a kind in a year, without gaps.
+INSERT INTO operate.counter (kind, year, number) VALUES (%(kind)s, %(year)s, 1)
+ON CONFLICT (kind, year) DO UPDATE SET number = operate.counter.number + 1 RETURNING number
+
+-- name: add_alarm
+-- A new alarm.
+INSERT INTO operate.alarm (id, code, version, state, severity, detection, subject, entity, area, unit, role, incident,
+    active, raised_at, closed_at, folded, rank, sort, log_count, log_head, body)
+VALUES (%(id)s, %(code)s, %(version)s, %(state)s, %(severity)s, %(detection)s, %(subject)s, %(entity)s, %(area)s,
+    %(unit)s, %(role)s, %(incident)s, %(active)s, %(raised_at)s, %(closed_at)s, %(folded)s, %(rank)s, %(sort)s,
+    %(log_count)s, %(log_head)s, %(body)s)
+
+-- name: save_alarm
+-- An alarm as it stands now.
+UPDATE operate.alarm SET version = %(version)s, state = %(state)s, severity = %(severity)s, area = %(area)s,
+    unit = %(unit)s, role = %(role)s, incident = %(incident)s, active = %(active)s, closed_at = %(closed_at)s,
+    rank = %(rank)s, sort = %(sort)s, log_count = %(log_count)s, log_head = %(log_head)s, body = %(body)s
+WHERE id = %(id)s
+
+-- name: add_incident
+-- A new incident.
+INSERT INTO operate.incident (id, code, version, state, severity, procedure, subject, entity, area, unit, role,
+    automatic, opened_at, closed_at, folded, rank, sort, log_count, log_head, body)
+VALUES (%(id)s, %(code)s, %(version)s, %(state)s, %(severity)s, %(procedure)s, %(subject)s, %(entity)s, %(area)s,
+    %(unit)s, %(role)s, %(automatic)s, %(opened_at)s, %(closed_at)s, %(folded)s, %(rank)s, %(sort)s, %(log_count)s,
+    %(log_head)s, %(body)s)
+
+-- name: save_incident
+-- An incident as it stands now.
+UPDATE operate.incident SET version = %(version)s, state = %(state)s, severity = %(severity)s, area = %(area)s,
+    unit = %(unit)s, role = %(role)s, closed_at = %(closed_at)s, rank = %(rank)s, sort = %(sort)s,
+    log_count = %(log_count)s, log_head = %(log_head)s, body = %(body)s
+WHERE id = %(id)s
+
+-- name: lock_alarms
+-- Hold alarms, always in the order of their ids, so that no two hold each other up.
+SELECT body::text AS body, log_count, log_head FROM operate.alarm WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR UPDATE
+
+-- name: lock_free_alarms
+-- Hold those of these alarms that nobody else is busy with.
+SELECT body::text AS body, log_count, log_head FROM operate.alarm WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id
+FOR UPDATE SKIP LOCKED
+
+-- name: lock_subject
+-- Hold the alarms of a subject that are open or were until a moment ago.
+SELECT body::text AS body, log_count, log_head FROM operate.alarm
+WHERE subject = %(subject)s AND (closed_at IS NULL OR closed_at >= %(since)s) ORDER BY id FOR UPDATE
+
+-- name: lock_incidents
+-- Hold incidents, in the order of their ids.
+SELECT body::text AS body, log_count, log_head FROM operate.incident WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id
+FOR UPDATE
+
+-- name: lock_free_incidents
+-- Hold those of these incidents that nobody else is busy with.
+SELECT body::text AS body, log_count, log_head FROM operate.incident WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id
+FOR UPDATE SKIP LOCKED
+
+-- name: open_incident_of
+-- The open incident of a procedure and subject, if there is one.
+SELECT id::text FROM operate.incident
+WHERE procedure = %(procedure)s AND subject = %(subject)s AND closed_at IS NULL ORDER BY opened_at DESC LIMIT 1
+
+-- name: storm
+-- How many incidents of a procedure opened by themselves of late, and the newest open one, of the same area first.
+SELECT count(*) OVER () AS number, id::text AS id FROM operate.incident
+WHERE procedure = %(procedure)s AND automatic AND closed_at IS NULL AND opened_at >= %(since)s
+ORDER BY (area IS NOT DISTINCT FROM %(area)s) DESC, opened_at DESC LIMIT 1
+
+-- name: active_alarms
+-- How many alarms of an incident are on.
+SELECT count(*) FROM operate.alarm WHERE incident = %(incident)s AND active AND closed_at IS NULL
+
+-- name: alarm_of_event
+-- To which alarm an event went, and whether it is over.
+SELECT alarm::text AS alarm, ended_at FROM operate.alarm_event WHERE event = %(event)s
+
+-- name: note_event
+-- An event belongs to an alarm; one that began again is on again.
+INSERT INTO operate.alarm_event (event, alarm, began_at) VALUES (%(event)s, %(alarm)s, %(began_at)s)
+ON CONFLICT (event) DO UPDATE SET ended_at = NULL
+
+-- name: note_end
+-- An event of an alarm is over.
+UPDATE operate.alarm_event SET ended_at = %(ended_at)s WHERE event = %(event)s AND ended_at IS NULL
+
+-- name: add_log
+-- Lines of the log.
+INSERT INTO operate.log (about, number, at, what, by_id, by_name, why, detail, hash)
+VALUES (%(about)s, %(number)s, %(at)s, %(what)s, %(by_id)s, %(by_name)s, %(why)s, %(detail)s, %(hash)s)
+
+-- name: stop_clocks
+-- The clocks of a thing that run no more.
+DELETE FROM operate.clock WHERE about = %(about)s AND NOT (what = ANY(%(whats)s))
+
+-- name: start_clocks
+-- The clocks of a thing that run.
+INSERT INTO operate.clock (about, kind, what, due_at)
+SELECT %(about)s, %(kind)s, t.what, t.due_at FROM unnest(%(whats)s::text[], %(dues)s::timestamptz[]) AS t(what, due_at)
+ON CONFLICT (about, what) DO UPDATE SET due_at = excluded.due_at WHERE operate.clock.due_at <> excluded.due_at
+
+-- name: ringing
+-- The clocks that ring now, the oldest first.
+SELECT about::text AS about, kind, what, due_at FROM operate.clock WHERE due_at <= %(now)s
+ORDER BY due_at, about LIMIT %(limit)s
+
+-- name: still_ringing
+-- Of things that are held: the clocks that ring now.
+SELECT about::text AS about, what FROM operate.clock WHERE about = ANY(%(abouts)s::uuid[]) AND due_at <= %(now)s
+ORDER BY about, due_at
+
+-- name: silence
+-- A clock has rung.
+DELETE FROM operate.clock WHERE about = %(about)s AND what = %(what)s AND due_at <= %(now)s
+
+-- name: claim_command
+-- A command is done once, however often it is sent.
+INSERT INTO operate.command (key, what, by_id, at) VALUES (%(key)s, %(what)s, %(by_id)s, %(at)s)
+ON CONFLICT (key) DO NOTHING
+
+-- name: command
+-- What was done under a key.
+SELECT what, by_id FROM operate.command WHERE key = %(key)s
+
+-- name: alarms
+-- Alarms, the most urgent first: what is not acknowledged by its deadline, then the others, then the closed.
+SELECT body::text AS body, rank, sort, severity, id::text AS id FROM operate.alarm
+WHERE (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
+  AND (%(severities)s::int[] IS NULL OR severity = ANY(%(severities)s))
+  AND (%(areas)s::text[] IS NULL OR area = ANY(%(areas)s))
+  AND (%(units)s::text[] IS NULL OR unit = ANY(%(units)s))
+  AND (%(entity)s::text IS NULL OR entity = %(entity)s)
+  AND (%(detection)s::text IS NULL OR detection = %(detection)s)
+  AND (%(incident)s::uuid IS NULL OR incident = %(incident)s)
+  AND (NOT %(open_only)s OR closed_at IS NULL)
+  AND (%(text)s::text IS NULL OR folded LIKE %(text)s)
+  AND (%(rank)s::int IS NULL OR (rank, sort, severity, id) > (%(rank)s, %(sort)s::float8, %(severity)s, %(id)s::uuid))
+ORDER BY rank, sort, severity, id LIMIT %(limit)s
+
+-- name: alarms_by_id
+-- Alarms by their ids.
+SELECT body::text AS body FROM operate.alarm WHERE id = ANY(%(ids)s::uuid[]) ORDER BY rank, sort, severity, id
+
+-- name: incidents
+-- Incidents, the open ones with the nearest deadline first.
+SELECT body::text AS body, rank, sort, severity, id::text AS id FROM operate.incident
+WHERE (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
+  AND (%(severities)s::int[] IS NULL OR severity = ANY(%(severities)s))
+  AND (%(areas)s::text[] IS NULL OR area = ANY(%(areas)s))
+  AND (%(units)s::text[] IS NULL OR unit = ANY(%(units)s))
+  AND (%(procedure)s::text IS NULL OR procedure = %(procedure)s)
+  AND (%(text)s::text IS NULL OR folded LIKE %(text)s)
+  AND (%(rank)s::int IS NULL OR (rank, sort, severity, id) > (%(rank)s, %(sort)s::float8, %(severity)s, %(id)s::uuid))
+ORDER BY rank, sort, severity, id LIMIT %(limit)s
+
+-- name: incidents_by_id
+-- Incidents by their ids.
+SELECT body::text AS body FROM operate.incident WHERE id = ANY(%(ids)s::uuid[]) ORDER BY rank, sort, severity, id
+
+-- name: id_of_code
+-- The thing with a code.
+SELECT id::text FROM operate.alarm WHERE code = %(code)s
+UNION ALL SELECT id::text FROM operate.incident WHERE code = %(code)s
+
+-- name: alarm_counts
+-- Open alarms by state and severity.
+SELECT state, severity, count(*) AS number FROM operate.alarm WHERE closed_at IS NULL GROUP BY state, severity
+
+-- name: alarm_rate
+-- Alarms that were shown, in steps of ten minutes back from now.
+SELECT floor(extract(epoch FROM %(now)s::timestamptz - raised_at) / 600)::int AS step, count(*) AS number
+FROM operate.alarm
+WHERE raised_at > %(now)s::timestamptz - interval '24 hours' AND raised_at <= %(now)s AND state <> 'suppressed'
+GROUP BY 1
+
+-- name: log_of
+-- The log of a thing, oldest first.
+SELECT seq, about::text AS about, number, at, what, by_id, by_name, why, detail, hash FROM operate.log
+WHERE about = %(about)s ORDER BY number
+
+-- name: log_since
+-- The log of everything, oldest first.
+SELECT seq, about::text AS about, number, at, what, by_id, by_name, why, detail, hash FROM operate.log
+WHERE seq > %(after)s AND (%(begin)s::timestamptz IS NULL OR at >= %(begin)s) ORDER BY seq LIMIT %(limit)s
+
+-- name: heads
+-- What the log of each thing must come to.
+SELECT id::text AS about, log_count, log_head FROM operate.alarm
+UNION ALL SELECT id::text, log_count, log_head FROM operate.incident
+
+-- name: open_alarms
+-- Open alarms with the clocks that run on them.
+SELECT a.body::text AS body, ARRAY(SELECT c.what FROM operate.clock c WHERE c.about = a.id) AS clocks
+FROM operate.alarm a WHERE a.closed_at IS NULL ORDER BY a.raised_at
+
+-- name: open_incidents
+-- Open incidents with the clocks that run on them.
+SELECT i.body::text AS body, ARRAY(SELECT c.what FROM operate.clock c WHERE c.about = i.id) AS clocks
+FROM operate.incident i WHERE i.closed_at IS NULL ORDER BY i.opened_at

@@ -1,0 +1,406 @@
+"""What operate keeps: alarms, incidents, clocks and the log. SQL in, model out; only operate opens this."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from datlanh.kernel import Transaction, fold, queries
+from datlanh.model.alarm import Alarm, AlarmFilter, AlarmState, LogEntry, PersonRef
+from datlanh.model.errors import BadInput
+from datlanh.model.incident import Incident, IncidentFilter
+from datlanh.operate import alarm as alarms_
+from datlanh.operate import incident as incidents_
+from datlanh.operate.record import Line, Record, digest
+
+_SQL = queries(__package__)
+Row = dict[str, Any]
+
+_RANK = {
+    AlarmState.UNACKNOWLEDGED: 0,
+    AlarmState.CLEARED_UNACKNOWLEDGED: 1,
+    AlarmState.ACKNOWLEDGED: 2,
+    AlarmState.SHELVED: 3,
+    AlarmState.SUPPRESSED: 4,
+    AlarmState.OUT_OF_SERVICE: 5,
+    AlarmState.CLOSED: 6,
+}
+
+
+def _json(thing: object) -> str:
+    return msgspec.json.encode(thing).decode()
+
+
+# -- writing ----------------------------------------------------------------------------------------------
+
+
+def _alarm_row(record: Record[Alarm]) -> Row:
+    alarm = record.thing
+    urgent = alarm.respond_by or alarm.raised_at
+    return {
+        "id": alarm.id,
+        "code": alarm.code,
+        "version": alarm.version,
+        "state": alarm.state.value,
+        "severity": alarm.severity,
+        "detection": alarm.detection,
+        "subject": alarm.subject,
+        "entity": alarm.entity,
+        "area": alarm.area,
+        "unit": alarm.owner_unit,
+        "role": alarm.owner_role,
+        "incident": alarm.incident,
+        "active": alarm.active,
+        "raised_at": alarm.raised_at,
+        "closed_at": alarm.closed_at,
+        "folded": fold(" ".join((alarm.code, *alarm.title.values(), alarm.subject, alarm.attribute))),
+        "rank": _RANK[alarm.state],
+        "sort": -alarm.closed_at.timestamp() if alarm.closed_at else urgent.timestamp(),
+        "log_count": record.count,
+        "log_head": record.head,
+        "body": _json(alarm),
+    }
+
+
+def _incident_row(record: Record[Incident]) -> Row:
+    incident = record.thing
+    due = incident.next_due_at
+    # Without a deadline an incident comes after all that have one, the oldest first.
+    sort = due.timestamp() if due else 1e11 + incident.opened_at.timestamp()
+    words = (incident.code, *incident.title.values(), incident.subject, incident.procedure or "")
+    return {
+        "id": incident.id,
+        "code": incident.code,
+        "version": incident.version,
+        "state": incident.state.value,
+        "severity": incident.severity,
+        "procedure": incident.procedure,
+        "subject": incident.subject,
+        "entity": incident.entity,
+        "area": incident.area,
+        "unit": incident.lead_unit,
+        "role": incident.lead_role,
+        "automatic": incident.opened_by is None,
+        "opened_at": incident.opened_at,
+        "closed_at": incident.closed_at,
+        "folded": fold(" ".join(words)),
+        "rank": 0 if incident.closed_at is None else 1,
+        "sort": -incident.closed_at.timestamp() if incident.closed_at else sort,
+        "log_count": record.count,
+        "log_head": record.head,
+        "body": _json(incident),
+    }
+
+
+def _line_row(line: Line) -> Row:
+    return {
+        "about": line.about,
+        "number": line.number,
+        "at": line.at,
+        "what": line.what,
+        "by_id": line.by.id if line.by else None,
+        "by_name": line.by.name if line.by else None,
+        "why": line.why,
+        "detail": line.detail,
+        "hash": line.hash,
+    }
+
+
+async def save(tx: Transaction, record: Record[Any]) -> None:
+    """Write a thing that has changed: itself, its log, its clocks, in one round trip; and tell of it."""
+    if not record.touched:
+        return
+    if not record.new:
+        record.thing = replace(record.thing, version=record.thing.version + 1)
+    thing = record.thing
+    if isinstance(thing, Alarm):
+        kind, row, clocks = "alarm", _alarm_row(record), alarms_.clocks(thing)
+    else:
+        kind, row, clocks = "incident", _incident_row(record), incidents_.clocks(thing)
+    whats = list(clocks)
+    async with tx.conn.pipeline():
+        await tx.run(_SQL[f"{'add' if record.new else 'save'}_{kind}"], row)
+        for line in record.lines:
+            await tx.run(_SQL["add_log"], _line_row(line))
+        if not record.new:
+            await tx.run(_SQL["stop_clocks"], {"about": thing.id, "whats": whats})
+        if clocks:
+            dues = list(clocks.values())
+            await tx.run(
+                _SQL["start_clocks"], {"about": thing.id, "kind": kind, "whats": whats, "dues": dues}
+            )
+    for message in record.told:
+        tx.tell(message)
+    record.lines, record.told, record.new, record.touched = [], [], False, False
+
+
+async def next_number(tx: Transaction, kind: str, year: int) -> int:
+    """The next number of a kind in a year."""
+    return int(await tx.value(_SQL["next_number"], {"kind": kind, "year": year}))
+
+
+# -- holding ----------------------------------------------------------------------------------------------
+
+
+def _alarm(row: Row) -> Alarm:
+    return msgspec.json.decode(row["body"], type=Alarm)
+
+
+def _incident(row: Row) -> Incident:
+    return msgspec.json.decode(row["body"], type=Incident)
+
+
+def _alarms(rows: Sequence[Row]) -> list[Record[Alarm]]:
+    return [Record(thing=_alarm(row), count=row["log_count"], head=bytes(row["log_head"])) for row in rows]
+
+
+def _incidents(rows: Sequence[Row]) -> list[Record[Incident]]:
+    return [Record(thing=_incident(row), count=row["log_count"], head=bytes(row["log_head"])) for row in rows]
+
+
+async def lock_alarms(tx: Transaction, ids: Sequence[str], *, free: bool = False) -> list[Record[Alarm]]:
+    """Hold alarms; `free`: only those that nobody else holds."""
+    return _alarms(await tx.all(_SQL["lock_free_alarms" if free else "lock_alarms"], {"ids": uuids(ids)}))
+
+
+async def lock_incidents(
+    tx: Transaction, ids: Sequence[str], *, free: bool = False
+) -> list[Record[Incident]]:
+    """Hold incidents; `free`: only those that nobody else holds."""
+    name = "lock_free_incidents" if free else "lock_incidents"
+    return _incidents(await tx.all(_SQL[name], {"ids": uuids(ids)}))
+
+
+async def lock_subject(tx: Transaction, subject: str, since: datetime) -> list[Record[Alarm]]:
+    """Hold the alarms of a subject that are open or were closed since."""
+    return _alarms(await tx.all(_SQL["lock_subject"], {"subject": subject, "since": since}))
+
+
+def uuids(ids: Sequence[str]) -> list[str]:
+    """Ids that are really ids; whatever else was sent names nothing."""
+    found = []
+    for text in ids:
+        try:
+            found.append(str(uuid.UUID(text)))
+        except ValueError:
+            continue
+    return found
+
+
+# -- events and commands ------------------------------------------------------------------------------------
+
+
+async def alarm_of_event(tx: Transaction, event: str) -> tuple[str, datetime | None] | None:
+    """To which alarm an event went, and when it ended."""
+    row = await tx.one(_SQL["alarm_of_event"], {"event": event})
+    return (row["alarm"], row["ended_at"]) if row else None
+
+
+async def note_event(tx: Transaction, event: str, alarm: str, began_at: datetime) -> None:
+    """An event belongs to an alarm."""
+    await tx.run(_SQL["note_event"], {"event": event, "alarm": alarm, "began_at": began_at})
+
+
+async def note_end(tx: Transaction, event: str, ended_at: datetime) -> None:
+    """An event of an alarm is over."""
+    await tx.run(_SQL["note_end"], {"event": event, "ended_at": ended_at})
+
+
+async def open_incident_of(tx: Transaction, procedure: str, subject: str) -> str | None:
+    """The open incident of a procedure and subject."""
+    found = await tx.value(_SQL["open_incident_of"], {"procedure": procedure, "subject": subject})
+    return str(found) if found else None
+
+
+async def storm(tx: Transaction, procedure: str, area: str | None, since: datetime) -> tuple[int, str] | None:
+    """How many incidents of a procedure opened by themselves since, and the one that fits best."""
+    row = await tx.one(_SQL["storm"], {"procedure": procedure, "area": area, "since": since})
+    return (row["number"], row["id"]) if row else None
+
+
+async def active_alarms(tx: Transaction, incident: str) -> int:
+    """How many alarms of an incident are on."""
+    return int(await tx.value(_SQL["active_alarms"], {"incident": incident}))
+
+
+async def claim_command(tx: Transaction, key: str, what: str, by: PersonRef, at: datetime) -> bool:
+    """Whether this command is the first under its key; another command under the key is refused."""
+    given = {"key": key, "what": what, "by_id": by.id, "at": at}
+    if await tx.run(_SQL["claim_command"], given):
+        return True
+    row = await tx.one(_SQL["command"], {"key": key})
+    if row is not None and (row["what"], row["by_id"]) != (what, by.id):
+        raise BadInput("operate.key_used_otherwise", key=key)
+    return False
+
+
+# -- clocks ---------------------------------------------------------------------------------------------------
+
+
+async def ringing(tx: Transaction, now: datetime, limit: int) -> list[Row]:
+    """The clocks that ring now: about, kind, what, due_at."""
+    return await tx.all(_SQL["ringing"], {"now": now, "limit": limit})
+
+
+async def still_ringing(tx: Transaction, abouts: Sequence[str], now: datetime) -> dict[str, list[str]]:
+    """Of things that are held: which of their clocks ring now."""
+    found: dict[str, list[str]] = {}
+    for row in await tx.all(_SQL["still_ringing"], {"abouts": list(abouts), "now": now}):
+        found.setdefault(row["about"], []).append(row["what"])
+    return found
+
+
+async def silence(tx: Transaction, about: str, what: str, now: datetime) -> None:
+    """A clock has rung; it does not ring again unless it is set anew."""
+    await tx.run(_SQL["silence"], {"about": about, "what": what, "now": now})
+
+
+# -- asking -----------------------------------------------------------------------------------------------
+
+
+def _filter(given: AlarmFilter | IncidentFilter) -> Row:
+    rank, sort, severity, id = _cursor(given.after)
+    text = fold(given.text.strip())
+    for mark in "\\%_":
+        text = text.replace(mark, f"\\{mark}")
+    return {
+        "states": list(given.states) or None,
+        "severities": list(given.severities) or None,
+        "areas": list(given.areas) or None,
+        "units": list(given.units) or None,
+        "text": f"%{text}%" if text else None,
+        "rank": rank,
+        "sort": sort,
+        "severity": severity,
+        "id": id,
+        "limit": max(1, min(given.limit, 1000)) + 1,
+    }
+
+
+def _cursor(text: str | None) -> tuple[int | None, float | None, int | None, str | None]:
+    if text is None:
+        return None, None, None, None
+    try:
+        rank, sort, severity, id = text.split("~")
+        return int(rank), float(sort), int(severity), str(uuid.UUID(id))
+    except ValueError:
+        raise BadInput("operate.bad_cursor", after=text) from None
+
+
+def _page(rows: list[Row], limit: int) -> tuple[list[Row], str | None]:
+    limit = max(1, min(limit, 1000))
+    if len(rows) <= limit:
+        return rows, None
+    last = rows[limit - 1]
+    return rows[:limit], f"{last['rank']}~{last['sort']!r}~{last['severity']}~{last['id']}"
+
+
+async def alarms(tx: Transaction, given: AlarmFilter) -> tuple[list[Alarm], str | None]:
+    """A page of alarms and the cursor of the next."""
+    params = _filter(given)
+    params |= {
+        "entity": given.entity,
+        "detection": given.detection,
+        "incident": next(iter(uuids([given.incident])), str(uuid.UUID(int=0))) if given.incident else None,
+        "open_only": given.open_only,
+    }
+    rows, after = _page(await tx.all(_SQL["alarms"], params), given.limit)
+    return [_alarm(row) for row in rows], after
+
+
+async def alarms_by_id(tx: Transaction, ids: Sequence[str]) -> list[Alarm]:
+    """Alarms by their ids, the most urgent first."""
+    return [_alarm(row) for row in await tx.all(_SQL["alarms_by_id"], {"ids": uuids(ids)})]
+
+
+async def incidents(tx: Transaction, given: IncidentFilter) -> tuple[list[Incident], str | None]:
+    """A page of incidents and the cursor of the next."""
+    params = _filter(given) | {"procedure": given.procedure}
+    rows, after = _page(await tx.all(_SQL["incidents"], params), given.limit)
+    return [_incident(row) for row in rows], after
+
+
+async def incidents_by_id(tx: Transaction, ids: Sequence[str]) -> list[Incident]:
+    """Incidents by their ids, the nearest deadline first."""
+    return [_incident(row) for row in await tx.all(_SQL["incidents_by_id"], {"ids": uuids(ids)})]
+
+
+async def id_of_code(tx: Transaction, code: str) -> str | None:
+    """The alarm or incident with a code."""
+    found = await tx.value(_SQL["id_of_code"], {"code": code})
+    return str(found) if found else None
+
+
+async def alarm_counts(tx: Transaction) -> list[Row]:
+    """Open alarms: state, severity, number."""
+    return await tx.all(_SQL["alarm_counts"])
+
+
+async def alarm_rate(tx: Transaction, now: datetime) -> Mapping[int, int]:
+    """Alarms raised in each step of ten minutes back from now (0 is the last)."""
+    return {row["step"]: row["number"] for row in await tx.all(_SQL["alarm_rate"], {"now": now})}
+
+
+def _entry(row: Row) -> LogEntry:
+    by = PersonRef(id=row["by_id"], name=row["by_name"] or "") if row["by_id"] is not None else None
+    return LogEntry(
+        seq=row["seq"],
+        about=row["about"],
+        at=row["at"],
+        what=row["what"],
+        by=by,
+        why=row["why"],
+        detail=msgspec.json.decode(row["detail"]),
+        hash=bytes(row["hash"]).hex(),
+    )
+
+
+async def log_of(tx: Transaction, about: str) -> list[LogEntry]:
+    """The log of an alarm or incident, oldest first."""
+    ids = uuids([about])
+    return [_entry(row) for row in await tx.all(_SQL["log_of"], {"about": ids[0]})] if ids else []
+
+
+async def log_since(tx: Transaction, after: int, begin: datetime | None, limit: int) -> list[LogEntry]:
+    """The log of everything, oldest first."""
+    given = {"after": after, "begin": begin, "limit": limit}
+    return [_entry(row) for row in await tx.all(_SQL["log_since"], given)]
+
+
+async def verify_log(tx: Transaction) -> list[str]:
+    """The things whose log is not what it was: a line changed, missing, added, or the tail cut off."""
+    broken = []
+    for head in await tx.all(_SQL["heads"]):
+        chain, number = b"", 0
+        for row in await tx.all(_SQL["log_of"], {"about": head["about"]}):
+            entry = _entry(row)
+            number += 1
+            line = Line(
+                about=row["about"],
+                number=number,
+                at=entry.at,
+                what=entry.what,
+                by=entry.by,
+                why=entry.why,
+                detail=row["detail"],
+                hash=b"",
+            )
+            chain = digest(chain, line)
+            if row["number"] != number or bytes(row["hash"]) != chain:
+                break
+        if number != head["log_count"] or chain != bytes(head["log_head"]):
+            broken.append(head["about"])
+    return broken
+
+
+async def open_alarms(tx: Transaction) -> list[tuple[Alarm, list[str]]]:
+    """Open alarms with what their clocks wait for."""
+    return [(_alarm(row), row["clocks"]) for row in await tx.all(_SQL["open_alarms"])]
+
+
+async def open_incidents(tx: Transaction) -> list[tuple[Incident, list[str]]]:
+    """Open incidents with what their clocks wait for."""
+    return [(_incident(row), row["clocks"]) for row in await tx.all(_SQL["open_incidents"])]
