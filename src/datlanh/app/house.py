@@ -112,7 +112,7 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
     collect = Collect(database, clock, settings, packs)
     measure = Measure(database, clock, packs, keep)
     detect = Detect(database, clock, packs, keep)
-    operate = Operate(database, clock, packs, people)
+    operate = Operate(database, clock, packs)
     return House(
         settings=settings,
         clock=clock,
