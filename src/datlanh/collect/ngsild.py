@@ -64,7 +64,7 @@ VALUE_OF: Final[Mapping[str, str]] = {
     "ListRelationship": "objectList",
 }
 _OWN_MEMBERS = frozenset(
-    (
+    {
         "type",
         "observedAt",
         "unitCode",
@@ -74,8 +74,8 @@ _OWN_MEMBERS = frozenset(
         "deletedAt",
         "instanceId",
         "objectType",
-    )
-    + tuple(VALUE_OF.values())
+    }
+    | set(VALUE_OF.values())
 )
 _NOT_ATTRIBUTES = frozenset(
     ("id", "type", "@id", "@type", "@context", "scope", "createdAt", "modifiedAt", "deletedAt")
@@ -100,37 +100,37 @@ class Names:
 
     def _read(self, context: Any, depth: int) -> None:
         if depth > 8:
-            raise BadInput("collect.ngsild_context_too_deep")
+            raise BadInput("ngsild.context_too_deep")
         match context:
             case None:
                 return
             case str():
                 if not _KNOWN_CONTEXT.match(context):
-                    raise ContextUnknown("collect.ngsild_context_unknown", url=context[:300])
+                    raise ContextUnknown("ngsild.context_unknown", url=context[:300])
             case list():
                 if len(context) > 32:
-                    raise BadInput("collect.ngsild_context_too_large")
+                    raise BadInput("ngsild.context_too_large")
                 for part in context:
                     self._read(part, depth + 1)
             case dict():
                 if len(self._terms) + len(context) > 5000:
-                    raise BadInput("collect.ngsild_context_too_large")
+                    raise BadInput("ngsild.context_too_large")
                 for term, meaning in context.items():
                     if term.startswith("@"):
                         continue
                     iri = meaning.get("@id") if isinstance(meaning, dict) else meaning
                     if not isinstance(iri, str) or len(iri) > 1000:
-                        raise BadInput("collect.ngsild_context_unreadable", term=term[:100])
+                        raise BadInput("ngsild.context_unreadable", term=term[:100])
                     # What the core context defines stays as it is (its terms are protected).
                     if term not in _NOT_ATTRIBUTES and term not in _OWN_MEMBERS:
                         self._terms[term] = iri
             case _:
-                raise BadInput("collect.ngsild_context_unreadable", term="@context")
+                raise BadInput("ngsild.context_unreadable", term="@context")
 
     def ours(self, name: str) -> str:
         """Our name for a caller's name of a type or attribute."""
         if len(name) > LONGEST_NAME or not _NAME.match(name) or not _plain(name):
-            raise BadInput("collect.ngsild_name", name=name[:100])
+            raise BadInput("ngsild.name", name=name[:100])
         seen = 0
         while (iri := self._terms.get(name)) is not None and iri != name and seen < 8:
             name, seen = iri, seen + 1
@@ -179,13 +179,13 @@ def array_of(body: bytes) -> list[Any]:
     try:
         said = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
-        raise BadInput("collect.ngsild_not_json", said=str(error)[:200]) from None
+        raise BadInput("ngsild.not_json", said=str(error)[:200]) from None
     if not isinstance(said, list):
-        raise BadInput("collect.ngsild_not_an_array")
+        raise BadInput("ngsild.not_an_array")
     if not said:
-        raise BadInput("collect.ngsild_empty")
+        raise BadInput("ngsild.empty")
     if len(said) > MOST_ENTITIES:
-        raise BadInput("collect.ngsild_too_many", most=MOST_ENTITIES)
+        raise BadInput("ngsild.too_many", most=MOST_ENTITIES)
     return said
 
 
@@ -200,7 +200,7 @@ def items_of(body: bytes, received_at: datetime, source: Source, context: Any = 
         except Error as error:
             item.error = error
         except RecursionError:
-            item.error = BadInput("collect.ngsild_too_deep", most=DEEPEST)
+            item.error = BadInput("ngsild.too_deep", most=DEEPEST)
         yield item
 
 
@@ -295,13 +295,13 @@ def _plain(text: str) -> bool:
 def uri(text: Any, where: str) -> str:
     """An identifier: a URI of reasonable length."""
     if not isinstance(text, str) or len(text) > LONGEST_ID or not _URI.match(text) or not _plain(text):
-        raise BadInput("collect.ngsild_not_a_uri", where=where, said=str(text)[:100])
+        raise BadInput("ngsild.not_a_uri", where=where, said=str(text)[:100])
     return text
 
 
 def _entity(item: Item, said: Any, names: Names, received_at: datetime, source: Source) -> None:
     if not isinstance(said, dict):
-        raise BadInput("collect.ngsild_not_an_object")
+        raise BadInput("ngsild.not_an_object")
     item.id = uri(said.get("id", said.get("@id")), "id")
     if "@context" in said:
         names = Names(said["@context"])
@@ -309,14 +309,14 @@ def _entity(item: Item, said: Any, names: Names, received_at: datetime, source: 
     if isinstance(kind, list) and len(kind) == 1:
         kind = kind[0]
     if isinstance(kind, list):
-        raise BadInput("collect.ngsild_several_types", where="type")
+        raise BadInput("ngsild.several_types", where="type")
     if not isinstance(kind, str) or not kind:
-        raise BadInput("collect.ngsild_no_type", where="type")
+        raise BadInput("ngsild.no_type", where="type")
     item.type = names.ours(kind)
     if len(said) > MOST_ATTRIBUTES:
-        raise BadInput("collect.ngsild_too_many_attributes", most=MOST_ATTRIBUTES)
+        raise BadInput("ngsild.too_many_attributes", most=MOST_ATTRIBUTES)
     if b"\\u0000" in item.raw:
-        raise BadInput("collect.text_not_storable", field="entity")
+        raise BadInput("ngsild.text_not_storable")
     for name, attribute in said.items():
         if name in _NOT_ATTRIBUTES:
             continue
@@ -326,7 +326,7 @@ def _entity(item: Item, said: Any, names: Names, received_at: datetime, source: 
         for instance in instances:
             dataset = _attribute(item, ours, instance, names, received_at, source)
             if dataset in datasets:
-                raise BadInput("collect.ngsild_dataset_twice", where=name)
+                raise BadInput("ngsild.dataset_twice", where=name)
             datasets.add(dataset)
 
 
@@ -343,9 +343,9 @@ def _is_instances(said: Any) -> bool:
 def normalised(said: Any, names: Names, where: str, depth: int = 0) -> dict[str, Any]:
     """An attribute in the normalised form, whatever of the three forms it came in; its sub-attributes too."""
     if depth > DEEPEST:
-        raise BadInput("collect.ngsild_too_deep", most=DEEPEST)
+        raise BadInput("ngsild.too_deep", most=DEEPEST)
     if said is None:
-        raise BadInput("collect.ngsild_null", where=where)
+        raise BadInput("ngsild.null", where=where)
     if not isinstance(said, dict):
         return {"type": "Property", "value": _value(said, where)}
     kind = said.get("type")
@@ -354,7 +354,7 @@ def normalised(said: Any, names: Names, where: str, depth: int = 0) -> dict[str,
     if kind is None:
         kind = next((k for k, member in VALUE_OF.items() if member in said), None)
         if kind is None:
-            raise BadInput("collect.ngsild_no_value", where=where)
+            raise BadInput("ngsild.no_value", where=where)
         if (
             kind == "Property"
             and isinstance(said["value"], dict)
@@ -363,15 +363,15 @@ def normalised(said: Any, names: Names, where: str, depth: int = 0) -> dict[str,
             kind = "GeoProperty"
     member = VALUE_OF.get(kind) if isinstance(kind, str) else None
     if member is None:
-        raise BadInput("collect.ngsild_attribute_type", where=where, type=str(kind)[:80])
+        raise BadInput("ngsild.attribute_type", where=where, type=str(kind)[:80])
     if member not in said:
-        raise BadInput("collect.ngsild_no_value", where=where)
+        raise BadInput("ngsild.no_value", where=where)
     value = said[member]
     match kind:
         case "Relationship":
             targets = value if isinstance(value, list) else [value]
             if not targets:
-                raise BadInput("collect.ngsild_no_value", where=where)
+                raise BadInput("ngsild.no_value", where=where)
             for target in targets:
                 uri(target, where)
         case "GeoProperty":
@@ -380,7 +380,7 @@ def normalised(said: Any, names: Names, where: str, depth: int = 0) -> dict[str,
             if value != NULL and not (
                 isinstance(value, dict) and value and all(map(_is_words, value.values()))
             ):
-                raise BadInput("collect.ngsild_language_map", where=where)
+                raise BadInput("ngsild.language_map", where=where)
         case "JsonProperty":
             pass
         case _:
@@ -393,14 +393,14 @@ def normalised(said: Any, names: Names, where: str, depth: int = 0) -> dict[str,
             found[name] = _zulu(_instant(inner, f"{where}.observedAt"))
         elif name == "unitCode":
             if not isinstance(inner, str) or len(inner) > 40:
-                raise BadInput("collect.ngsild_unit_code", where=where)
+                raise BadInput("ngsild.unit_code", where=where)
             found[name] = inner
         elif name == "datasetId":
             found[name] = uri(inner, f"{where}.datasetId")
         elif name == "objectType":
             found[name] = inner
         elif name == "@context":
-            raise BadInput("collect.ngsild_nested_context", where=where)
+            raise BadInput("ngsild.nested_context", where=where)
         else:
             found[names.ours(name)] = normalised(inner, names, f"{where}.{name}"[:200], depth + 1)
     return found
@@ -416,7 +416,7 @@ def _attribute(item: Item, name: str, said: Any, names: Names, received_at: date
     if value == NULL:
         item.facts.append((name, dataset, GONE, observed))
         return dataset
-    if found["type"] == "Property" and _is_number(value) and observed is not None:
+    if found["type"] == "Property" and value is not None and _is_number(value) and observed is not None:
         _in_window(observed, received_at, source, name)
         quality, more = _quality(found, name)
         code, number = _unit(source, item.type, name, found.get("unitCode"), float(value))
@@ -440,14 +440,14 @@ def _is_words(value: Any) -> bool:
 
 def _value(value: Any, where: str, depth: int = 0) -> Any:
     if depth > DEEPEST:
-        raise BadInput("collect.ngsild_too_deep", most=DEEPEST)
+        raise BadInput("ngsild.too_deep", most=DEEPEST)
     if value is None:
-        raise BadInput("collect.ngsild_null", where=where)
+        raise BadInput("ngsild.null", where=where)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
         # Larger whole numbers would be rounded silently on their way through other programs.
-        raise BadInput("collect.ngsild_number_too_large", where=where)
+        raise BadInput("ngsild.number_too_large", where=where)
     if isinstance(value, float) and not math.isfinite(value):
-        raise BadInput("collect.ngsild_number_too_large", where=where)
+        raise BadInput("ngsild.number_too_large", where=where)
     if isinstance(value, list):
         for part in value:
             _value(part, where, depth + 1)
@@ -466,7 +466,7 @@ def _quality(found: Mapping[str, Any], where: str) -> tuple[int, bool]:
         return 0, more
     word = said.get("value") if isinstance(said, dict) else said
     if word not in QUALITY_WORDS:
-        raise BadInput("collect.ngsild_quality", where=f"{where}.quality", said=str(word)[:40])
+        raise BadInput("ngsild.quality", where=f"{where}.quality", said=str(word)[:40])
     return QUALITY_WORDS.index(word), more
 
 
@@ -484,9 +484,9 @@ def _unit(source: Source, type: str, attribute: str, said: str | None, value: fl
 def _in_window(observed: int, received_at: datetime, source: Source, where: str) -> None:
     ahead = to_micros(received_at) + int(source.window.ahead.total_seconds() * 1_000_000)
     if observed > ahead:
-        raise BadInput("collect.time_ahead", where=where)
+        raise BadInput("ngsild.time_ahead", where=where)
     if observed < to_micros(received_at) - int(source.window.oldest.total_seconds() * 1_000_000):
-        raise BadInput("collect.time_too_old", where=where)
+        raise BadInput("ngsild.time_too_old", where=where)
 
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?:Z|[+-]\d{2}:\d{2})\Z", re.ASCII)
@@ -494,11 +494,11 @@ _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?:Z|
 
 def _instant(text: Any, where: str) -> datetime:
     if not isinstance(text, str) or not _INSTANT.match(text):
-        raise BadInput("collect.ngsild_instant", where=where, said=str(text)[:40])
+        raise BadInput("ngsild.instant", where=where, said=str(text)[:40])
     try:
         return datetime.fromisoformat(text.replace(",", ".")).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise BadInput("collect.ngsild_instant", where=where, said=text[:40]) from None
+        raise BadInput("ngsild.instant", where=where, said=text[:40]) from None
 
 
 def _zulu(at: datetime) -> str:
@@ -507,11 +507,11 @@ def _zulu(at: datetime) -> str:
 
 def _geometry(said: Any, where: str) -> dict[str, Any]:
     if not isinstance(said, dict) or said.get("type") not in _GEOMETRIES:
-        raise BadInput("collect.ngsild_geometry", where=where)
+        raise BadInput("ngsild.geometry", where=where)
     if said["type"] == "GeometryCollection":
         parts = said.get("geometries")
         if not isinstance(parts, list) or not 0 < len(parts) <= 100:
-            raise BadInput("collect.ngsild_geometry", where=where)
+            raise BadInput("ngsild.geometry", where=where)
         return {"type": "GeometryCollection", "geometries": [_geometry(part, where) for part in parts]}
     depth = {
         "Point": 1,
@@ -528,7 +528,7 @@ def _geometry(said: Any, where: str) -> dict[str, Any]:
 
 def _coordinates(value: Any, depth: int, left: list[int], where: str) -> None:
     if not isinstance(value, list) or not value:
-        raise BadInput("collect.ngsild_geometry", where=where)
+        raise BadInput("ngsild.geometry", where=where)
     if depth > 1:
         for part in value:
             _coordinates(part, depth - 1, left, where)
@@ -536,4 +536,4 @@ def _coordinates(value: Any, depth: int, left: list[int], where: str) -> None:
     left[0] -= 1
     good = left[0] >= 0 and 2 <= len(value) <= 3 and all(_is_number(n) and math.isfinite(n) for n in value)
     if not good or not -180 <= value[0] <= 180 or not -90 <= value[1] <= 90:
-        raise BadInput("collect.ngsild_geometry", where=where)
+        raise BadInput("ngsild.geometry", where=where)

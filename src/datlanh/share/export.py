@@ -91,8 +91,8 @@ async def csv_of(
     quality = [say(f"share.quality_{word}", language) if excel else word for word in QUALITY_WORDS]
     if excel:
         page.write("\ufeff")
-    for name, value in notes(about, language if excel else "en"):
-        write.writerow([f"# {name}", value])
+    for name, note in notes(about, language if excel else "en"):
+        write.writerow([f"# {name}", note])
     write.writerow(heads(about, language) if excel else ["observed_at", "value", "quality"])
     rows = 0
     async for at, value, state in readings:
@@ -142,9 +142,9 @@ def xlsx_of(about: About, readings: Sequence[Reading], language: str, path: Path
     for column, text in enumerate(head):
         sheet.write_string(0, column, harmless(text), bold)
     quality = [say(f"share.quality_{word}", language) for word in QUALITY_WORDS]
-    for number, (at, value, state) in enumerate(readings, start=1):
+    for number, (at, measured, state) in enumerate(readings, start=1):
         sheet.write_datetime(number, 0, at.astimezone(PROVINCE_ZONE).replace(tzinfo=None), time)
-        sheet.write_number(number, 1, value)
+        sheet.write_number(number, 1, measured)
         sheet.write_string(number, 2, quality[state])
     sheet.autofilter(0, 0, max(1, len(readings)), 2)
     more = book.add_worksheet(say("share.sheet_notes", language))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from datlanh.kernel.clock import PROVINCE_ZONE
-from datlanh.kernel.database import Transaction
+from datlanh.kernel import Transaction
 from datlanh.model.errors import NotFound
 from datlanh.model.indicator import PROVINCE, IndicatorDeclaration, IndicatorValue
 from datlanh.share import link, shapes

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from datlanh.kernel.database import Transaction
+from datlanh.kernel import Transaction
 from datlanh.kernel.words import say
 from datlanh.model.errors import NotFound
 from datlanh.model.incident import Incident, IncidentFilter, Step, StepState
@@ -27,7 +27,8 @@ class IncidentBook:
         """Incidents as rows."""
         subjects = await self._alarms.places.subjects(tx, [(i.entity, i.area) for i in incidents], language)
         ids = [alarm for incident in incidents for alarm in incident.alarms]
-        alarms = {a.id: a for a in await self._floors.operate.alarms_by_id(tx, ids)} if ids else {}
+        alarms = await self._floors.operate.alarms_by_id(tx, ids) if ids else []
+        waiting = {str(alarm.id) for alarm in alarms if alarm.closed_at is None}
         return [
             shapes.IncidentRow(
                 id=incident.id,
@@ -45,7 +46,7 @@ class IncidentBook:
                 next_due_at=incident.next_due_at,
                 steps_done=sum(1 for s in incident.steps if s.state == StepState.DONE),
                 steps_total=len(incident.steps),
-                alarms_open=sum(1 for a in incident.alarms if a in alarms and alarms[a].closed_at is None),
+                alarms_open=len(waiting.intersection(incident.alarms)),
             )
             for incident in incidents
         ]

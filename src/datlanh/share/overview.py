@@ -1,6 +1,6 @@
 """The overview: five numbers, the stations, the alarms that wait, and who is silent. One picture for all."""
 
-from datlanh.kernel.database import Transaction
+from datlanh.kernel import Transaction
 from datlanh.model.person import Caller
 from datlanh.share import shapes
 from datlanh.share.alarm import AlarmBook

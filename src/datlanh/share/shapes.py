@@ -26,7 +26,6 @@ AlarmState = Literal[
 IncidentState = Literal["open", "closed"]
 StepState = Literal["waiting", "ready", "started", "done", "skipped"]
 SourceState = Literal["live", "late", "silent", "never", "fault", "off"]
-Bucket = Literal["raw", "hour", "day"]
 BucketWish = Literal["auto", "raw", "hour", "day"]
 
 Place = tuple[float, float]  # longitude, latitude (WGS 84)
@@ -187,6 +186,7 @@ class StationBrief:
     area: str | None
     aqi: int | None
     aqi_band: str | None
+    aqi_title: str | None
     headline: Headline | None
     observed_at: datetime | None
     state: StationState
@@ -243,6 +243,7 @@ class Station:
     area_name: str | None
     aqi: int | None
     aqi_band: str | None
+    aqi_title: str | None
     headline: Headline | None
     observed_at: datetime | None
     state: StationState
@@ -280,7 +281,7 @@ class History:
     title: str
     unit: str
     source: str | None
-    bucket: Bucket
+    bucket: str  # raw, hour, day, or a width in seconds
     begin: datetime
     end: datetime
     as_known_at: datetime | None

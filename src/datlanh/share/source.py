@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from datlanh.collect import Day, Live, Quarantined
 from datlanh.kernel.clock import PROVINCE_ZONE
-from datlanh.kernel.database import Transaction
+from datlanh.kernel import Transaction
 from datlanh.kernel.names import sort_key
 from datlanh.kernel.words import say
 from datlanh.model.errors import NotFound

@@ -11,11 +11,11 @@ from typing import Any
 
 from datlanh.keep import EntityQuestion
 from datlanh.kernel.clock import PROVINCE_ZONE
-from datlanh.kernel.database import Transaction
+from datlanh.kernel import Transaction
 from datlanh.kernel.names import sort_key
 from datlanh.model.alarm import Alarm, AlarmFilter
 from datlanh.model.errors import NotFound
-from datlanh.model.indicator import Bounds, IndicatorDeclaration, IndicatorValue
+from datlanh.model.indicator import IndicatorDeclaration, IndicatorValue
 from datlanh.model.person import Caller
 from datlanh.model.reading import Quality
 from datlanh.model.series import Entity, StateValue
@@ -100,16 +100,21 @@ class StationBook:
                     best[indicator.subject] = indicator
         return list(best.values())
 
-    def _index(self, entity: Entity, around: _Around) -> tuple[int | None, str | None]:
+    def _index(
+        self, entity: Entity, around: _Around, language: str
+    ) -> tuple[int | None, str | None, str | None]:
         now = self._floors.clock.now()
         for indicator in self._index_declarations():
             if indicator.subject == entity.type:
                 value = around.indices.get((entity.id, indicator.id))
                 if value is None or value.value is None or now - value.period.end > 2 * indicator.every:
-                    return None, None
+                    return None, None, None
                 band = value.detail.get("band")
-                return round(value.value), str(band) if band is not None else None
-        return None, None
+                if not isinstance(band, str):
+                    return round(value.value), None, None
+                word = self._floors.packs.word(f"{indicator.pack}.band.{band}", language)
+                return round(value.value), band, word
+        return None, None, None
 
     def cadence(self, entity: Entity, source: Source | None) -> timedelta:
         """How often a value of this station is expected."""
@@ -147,7 +152,7 @@ class StationBook:
         now = self._floors.clock.now()
         headline, _ = self._headline(entity, language)
         seen = max((v.observed_at for v in entity.values), default=None)
-        aqi, band = self._index(entity, around)
+        aqi, band, band_title = self._index(entity, around, language)
         owner = _owner(entity, source)
         area = _area(entity, source)
         return Scoped(
@@ -161,6 +166,7 @@ class StationBook:
                 area=area,
                 aqi=aqi,
                 aqi_band=band,
+                aqi_title=band_title,
                 headline=headline,
                 observed_at=seen,
                 state=_state(
@@ -233,6 +239,7 @@ class StationBook:
             area_name=area_name,
             aqi=brief.aqi,
             aqi_band=brief.aqi_band,
+            aqi_title=brief.aqi_title,
             headline=brief.headline,
             observed_at=brief.observed_at,
             state=brief.state,
@@ -279,24 +286,20 @@ class StationBook:
         self, tx: Transaction, entity: Entity, attribute: str, unit: str, at: datetime, language: str
     ) -> list[shapes.Limit]:
         """What an attribute of an entity is held against on the day of `at`."""
-        found: list[shapes.Limit] = []
         declared = self._floors.packs.attribute(entity.type, attribute)
-        for limit in self._floors.packs.limits_of(entity.type, attribute):
-            bounds = await self._floors.measure.own_limits(
-                tx, limit.id, [entity.id], attribute=attribute, on=at.astimezone(PROVINCE_ZONE).date()
+        day = at.astimezone(PROVINCE_ZONE).date()
+        return [
+            shapes.Limit(
+                title=told(limit.title, language),
+                low=bounds.low,
+                high=bounds.high,
+                unit=unit_shown(bounds.unit or unit, declared),
+                reference=bounds.reference,
             )
-            own: Bounds | None = bounds.get(entity.id)
-            if own is not None and (own.low is not None or own.high is not None):
-                found.append(
-                    shapes.Limit(
-                        title=told(limit.title, language),
-                        low=own.low,
-                        high=own.high,
-                        unit=unit_shown(own.unit or unit, declared),
-                        reference=own.reference,
-                    )
-                )
-        return found
+            for limit, bounds in await self._floors.measure.limits(
+                tx, entity.type, entity.id, attribute, on=day
+            )
+        ]
 
     async def _source(
         self, tx: Transaction, source: Source | None, language: str

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from datlanh.kernel.clock import PROVINCE_ZONE, from_micros
-from datlanh.kernel.database import Transaction
+from datlanh.kernel import Transaction
 from datlanh.kernel.words import say
 from datlanh.model.errors import NotFound
 from datlanh.model.indicator import PROVINCE, Input, ReadKind
@@ -164,9 +164,9 @@ class WhyBook:
             batch=None,
             raw=None,
             corrections=[
-                shapes.Correction(value=v.value, known_at=v.known_at or v.computed_at, revision=None)
+                shapes.Correction(value=v.value, known_at=known_at, revision=None)
                 for v in corrections
-                if v.known_at or v.computed_at
+                if (known_at := v.known_at or v.computed_at) is not None
             ],
         )
 

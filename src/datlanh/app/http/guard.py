@@ -86,7 +86,7 @@ def door_of(path: str) -> str:
 
 
 _DOORS = frozenset(
-    [
+    (
         "session",
         "overview",
         "areas",
@@ -102,8 +102,7 @@ _DOORS = frozenset(
         "mappings",
         "live",
         "people",
-        "api",
-    ]
+    )
 )
 
 

@@ -106,7 +106,7 @@ async def replay(ask: Asked, replay: Replay) -> shapes.Replayed:
         ids=replay.ids or None, source=replay.source, by=ask.person.actor
     )
     async with ask.house.database.transaction() as tx:
-        detail = {"ids": replay.ids[:50], "source": replay.source, "batches": batches}
+        detail: dict[str, object] = {"ids": replay.ids[:50], "source": replay.source, "batches": batches}
         await record(ask, tx, "quarantine.replayed", f"source:{replay.source or '*'}", detail)
     return shapes.Replayed(batches=batches)
 

@@ -40,27 +40,9 @@ _FORMS: Mapping[str, Form] = {
     "simplified": "simplified",
     "keyValues": "simplified",
 }
-_QUERY = frozenset(
-    [
-        "id",
-        "type",
-        "idPattern",
-        "attrs",
-        "q",
-        "georel",
-        "geometry",
-        "coordinates",
-        "geoproperty",
-        "limit",
-        "offset",
-        "count",
-        "options",
-        "format",
-        "local",
-        "lang",
-    ]
-)
-_RETRIEVE = frozenset(["attrs", "options", "format", "local", "lang"])
+_SHAPE = frozenset(("attrs", "options", "format", "local", "lang"))
+_GEO = frozenset(("georel", "geometry", "coordinates", "geoproperty"))
+_QUERY = _SHAPE | _GEO | {"id", "type", "idPattern", "q", "limit", "offset", "count"}
 _writers: "WeakKeyDictionary[object, Writer]" = WeakKeyDictionary()
 
 
@@ -166,7 +148,7 @@ def _answer(body: Any, ld: bool, context: str | None, headers: Mapping[str, str]
 async def _retrieve(ask: Ask) -> Response:
     _everywhere(ask, "ngsild.read")
     ld = _accepts(ask)
-    params = _known(ask, _RETRIEVE)
+    params = _known(ask, _SHAPE)
     context = _link_context(ask)
     names = _names(context)
     form, sys_attrs = _options(params)

@@ -40,7 +40,7 @@ def pattern(text: str) -> str:
     if len(text) > LONGEST_PATTERN:
         raise NgsiError("TooComplexQuery", "http.ngsild_pattern_too_long", most=LONGEST_PATTERN)
     try:
-        re2.compile(text, options=_PATTERN_OPTIONS)
+        re2.compile(text, options=_PATTERN_OPTIONS)  # type: ignore[no-untyped-call]
     except re2.error as error:
         raise bad("http.ngsild_pattern_unreadable", pattern=text[:100], said=str(error)[:200]) from None
     return text

@@ -18,7 +18,7 @@ import structlog
 from datlanh.collect.batch import Batch, Offer, Receipt
 from datlanh.collect.ngsild import Item, items_of
 from datlanh.keep import EntityQuestion
-from datlanh.kernel.database import Transaction
+from datlanh.kernel import Transaction
 from datlanh.model.errors import BadInput, Conflict, Error, Unavailable
 from datlanh.model.series import Entity
 from datlanh.model.source import Source
@@ -129,9 +129,8 @@ class Writer:
 
     async def _apply(self, tx: Transaction, group: Sequence[_Request]) -> "list[Written | Error]":
         house = self._house
-        source = await house.collect.source(SOURCE, tx)
-        if source is None:
-            raise Unavailable("collect.no_source", source=SOURCE, retry_after=30)
+        await house.collect.sources()  # so that `map` knows the declarations of now
+        source = await house.collect.source(SOURCE)
         now = house.clock.now()
         read: list[list[Item] | Error] = []
         for request in group:
@@ -205,7 +204,7 @@ class Writer:
                 there = known.get(item.id)
                 type_ = seen.get(item.id) or (there.type if there else None)
                 if type_ is not None and type_ != item.type:
-                    item.error = Conflict("collect.ngsild_other_type", id=item.id, type=type_)
+                    item.error = Conflict("ngsild.other_type", id=item.id, type=type_)
             if item.error is not None:
                 written.refused.append((item.id, item.error))
                 continue
