@@ -197,7 +197,6 @@ class Detect:
         mirror.day = today
         for series in await self._keep.series(tx):
             self._tie(mirror, series.number, series.key, series.unit)
-            mirror.known_series = max(mirror.known_series, series.number)
         await self._remember(tx, mirror)
         WATCHES.set(len(mirror))
         self._mirror = mirror
@@ -367,7 +366,7 @@ class Detect:
         return unit in (declared.unit, declared.unit_code) or not (declared.unit or declared.unit_code)
 
     async def _meet(self, tx: Transaction, mirror: Mirror, kept: Kept) -> None:
-        """Make watches for what is new in a batch."""
+        """Make watches for what is new in a batch; after a start, also for what packs have newly declared."""
         if not len(kept) or int(kept.series.max()) <= mirror.known_series:
             return
         fresh = await self._keep.series(tx, mirror.known_series)
