@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from datlanh.app.place import Places
 from datlanh.collect import Collect
 from datlanh.detect import Detect
 from datlanh.keep import Keep
@@ -47,6 +48,7 @@ class House:
     health: Health
     packs: Packs
     people: People
+    places: Places
     collect: Collect
     keep: Keep
     measure: Measure
@@ -110,9 +112,11 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
     people = People(database, clock, settings)
     keep = Keep(database, clock, settings)
     collect = Collect(database, clock, settings, packs)
-    measure = Measure(database, clock, packs, keep)
-    detect = Detect(database, clock, packs, keep)
-    operate = Operate(database, clock, packs)
+    places = Places(clock, keep, people)
+    measure = Measure(database, clock, packs, keep, areas_of=places.kinds_of)
+    detect = Detect(database, clock, packs, keep, limits=measure, areas_of=places.areas_of)
+    measure.hear(detect.feed_indicators)
+    operate = Operate(database, clock, packs, area_of=places.area_of, owner_of=places.owner_of)
     return House(
         settings=settings,
         clock=clock,
@@ -120,6 +124,7 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
         health=Health(database, settings, clock, program),
         packs=packs,
         people=people,
+        places=places,
         collect=collect,
         keep=keep,
         measure=measure,

@@ -19,8 +19,8 @@ def wiring(house: "House") -> dict[str, dict[type[Message], Listener]]:
     from datlanh.model.messages.detect import EventBegan, EventEnded
 
     return {
-        "keep": {
-            SourceSaved: house.keep.source_saved,
+        "places": {
+            SourceSaved: house.places.source_saved,
         },
         "operate": {
             EventBegan: house.operate.event_began,

@@ -156,6 +156,7 @@ class Registry:
                 name=dict(station.name if station else source.name),
                 place=station.place if station else None,
                 area=station.area if station else "",
+                facts=dict(station.facts) if station else {},
                 at=now,
             )
         )

@@ -5,6 +5,7 @@ fault. The one thing to know: `version` grows with each change, and what a later
 wins over what an earlier one made of them.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +22,9 @@ from datlanh.model.pack import Packs, SourceTemplate
 from datlanh.model.source import FILE_PROTOCOLS, PROTOCOLS, Contract, Source, Station, Window
 
 FILE_LIMIT = 2 * 2**20
+FACTS_LIMIT = 50
+FACTS_SIZE = 16 * 2**10
+_FACT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ENTITY = re.compile(r"urn:ngsi-ld:[A-Za-z][A-Za-z0-9]{0,63}:[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -87,9 +91,30 @@ def _words(value: Any, where: str) -> dict[str, str]:
     return {"vi": told["vi"], "en": told.get("en", told["vi"])}
 
 
+def _facts(value: Any, where: str) -> dict[str, Any]:
+    """Lasting properties: text, numbers, and lists or tables of these; few and short."""
+    facts = _table(value, where)
+    if len(facts) > FACTS_LIMIT or len(json.dumps(facts, default=str)) > FACTS_SIZE:
+        raise BadInput("collect.declaration_wrong", where=where, error=f"<= {FACTS_LIMIT}")
+    for name, told in facts.items():
+        if _FACT.fullmatch(name) is None or not _is_plain(told):
+            raise BadInput("collect.declaration_wrong", where=f"{where}.{name}", error="text, number, […], {…}")
+    return facts
+
+
+def _is_plain(value: Any, depth: int = 0) -> bool:
+    if isinstance(value, str | int | float | bool):
+        return True
+    if depth >= 2:
+        return False
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(told, depth + 1) for key, told in value.items())
+    return isinstance(value, Sequence) and all(_is_plain(told, depth + 1) for told in value)
+
+
 def _station(value: Any, where: str, source: str, name: dict[str, str], type_: str) -> Station:
     told = _table(value, where)
-    unknown = set(told) - {"id", "type", "name", "place", "area"}
+    unknown = set(told) - {"id", "type", "name", "place", "area", "facts"}
     if unknown:
         raise BadInput("collect.declaration_wrong", where=f"{where}.{min(unknown)}", error="?")
     kind = _text(told.get("type", type_), f"{where}.type", 64)
@@ -114,6 +139,7 @@ def _station(value: Any, where: str, source: str, name: dict[str, str], type_: s
         name=_words(told["name"], f"{where}.name") if "name" in told else name,
         place=place,
         area=_text(area, f"{where}.area", 20) if area else "",
+        facts=_facts(told.get("facts"), f"{where}.facts"),
     )
 
 
@@ -241,6 +267,7 @@ def plain(source: Source) -> dict[str, Any]:
             "type": source.station.type,
             "name": dict(source.station.name),
             "area": source.station.area,
+            "facts": dict(source.station.facts),
         }
         if source.station.place is not None:
             told["station"]["place"] = list(source.station.place)

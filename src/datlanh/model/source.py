@@ -22,6 +22,8 @@ class Station:
     name: Mapping[str, str] = field(default_factory=dict)
     place: tuple[float, float] | None = None  # lon, lat
     area: str = ""
+    # Lasting properties of the facility that limits and people read: regulation, column, factors, permit.
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from datlanh.model.messages import Message
 
@@ -18,6 +19,7 @@ class SourceSaved(Message):
     name: dict[str, str]
     place: tuple[float, float] | None
     area: str
+    facts: dict[str, Any]
     at: datetime
 
 
@@ -27,4 +29,17 @@ class QuarantineReplayed(Message):
 
     batches: int
     by: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceDrifted(Message):
+    """What a source sends is no longer what it declared; told once for each field and version of the declaration.
+
+    `kind` is `unknown` (fields come that nobody declared) or `missing` (declared fields do not come).
+    """
+
+    source: str
+    kind: str
+    fields: list[str]
     at: datetime

@@ -1,0 +1,98 @@
+"""Where things are and whose they are: what several floors ask, answered from keep's facts and people's areas.
+
+A station's declaration becomes an entity here: its name, place, owner and lasting properties are kept as facts,
+like any other, so that its past is known too.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from datlanh.keep import Keep
+from datlanh.kernel import Clock, Transaction, to_micros
+from datlanh.model.messages.collect import SourceSaved
+from datlanh.model.reading import Fact, Mapped, Readings
+from datlanh.people import People
+
+NO_JOURNAL = 0  # such facts come from a declaration, not from a batch
+
+
+class Places:
+    """Answers where an entity lies and who owns it."""
+
+    def __init__(self, clock: Clock, keep: Keep, people: People) -> None:
+        self._clock = clock
+        self._keep = keep
+        self._people = people
+
+    async def source_saved(self, tx: Transaction, saved: SourceSaved) -> None:
+        """Make the entity of a station that was declared, or bring it up to date."""
+        if saved.entity is None or saved.type is None:
+            return
+        told: dict[str, Any] = {
+            "name": {"type": "LanguageProperty", "languageMap": saved.name},
+            **{name: {"type": "Property", "value": value} for name, value in saved.facts.items()},
+        }
+        if saved.owner_unit:
+            told["ownerUnit"] = {"type": "Property", "value": saved.owner_unit}
+        area = saved.area
+        if saved.place is not None:
+            point = {"type": "Point", "coordinates": list(saved.place)}
+            told["location"] = {"type": "GeoProperty", "value": point}
+            if not area:
+                found = await self._people.area_at(*saved.place)
+                area = found.code if found is not None else ""
+        if area:
+            told["areaCode"] = {"type": "Property", "value": area}
+        facts = tuple(
+            Fact(
+                entity=saved.entity,
+                type=saved.type,
+                attribute=name,
+                body=json.dumps(body, ensure_ascii=False, sort_keys=True).encode(),
+                revision=to_micros(saved.at),
+                journal=NO_JOURNAL,
+            )
+            for name, body in told.items()
+        )
+        await self._keep.apply(tx, Mapped(readings=Readings.empty(), facts=facts))
+
+    async def area_of(self, tx: Transaction, entity: str) -> str | None:
+        """The area in which an entity lies."""
+        facts = (await self._keep.facts([entity], ["areaCode"], tx)).get(entity, {})
+        area = facts.get("areaCode")
+        return area if isinstance(area, str) else None
+
+    async def owner_of(self, tx: Transaction, entity: str) -> str | None:
+        """The unit that owns an entity."""
+        facts = (await self._keep.facts([entity], ["ownerUnit"], tx)).get(entity, {})
+        unit = facts.get("ownerUnit")
+        return unit if isinstance(unit, str) else None
+
+    async def areas_of(self, tx: Transaction, entity: str) -> Sequence[str]:
+        """The areas in which an entity lies, from the most specific to the widest."""
+        on = self._today()
+        return tuple((await self.kinds_of(tx, [entity], on)).get(entity, {}).values())
+
+    async def kinds_of(
+        self, tx: Transaction, entities: Sequence[str], on: date
+    ) -> Mapping[str, Mapping[str, str]]:
+        """For each entity its areas by kind, from the most specific to the widest."""
+        known = await self._keep.facts(entities, ["areaCode"], tx)
+        by_code = {area.code: area for area in await self._people.areas(on)}
+        found: dict[str, dict[str, str]] = {}
+        for entity in entities:
+            code = known.get(entity, {}).get("areaCode")
+            path: dict[str, str] = {}
+            while isinstance(code, str) and code in by_code and code not in path.values():
+                area = by_code[code]
+                path[str(area.kind)] = code
+                if area.region and area.region != code:
+                    path.setdefault("region", area.region)
+                code = area.parent
+            found[entity] = path
+        return found
+
+    def _today(self) -> date:
+        return self._people.today()
