@@ -22,6 +22,7 @@ from datlanh.kernel import PrivatePostgres, Settings, migrate, say
 from datlanh.model.errors import Error, Refused
 
 PROGRAMS = ("serve", "work", "collect")
+STOP_WITHIN_S = 8
 _PR_SET_PDEATHSIG = 1
 
 
@@ -128,19 +129,19 @@ class Household:
                 # A group of its own, so that Ctrl-C reaches only us and we stop it in order.
                 start_new_session=True,
             )
-            ended = asyncio.gather(process.wait())
-            stopping = asyncio.gather(stop.wait())
-            await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            if stop.is_set():
-                with contextlib.suppress(ProcessLookupError):
-                    process.terminate()
-                try:
-                    await asyncio.wait_for(asyncio.shield(ended), 8)
-                except TimeoutError:
+            async with asyncio.TaskGroup() as group:
+                ended = group.create_task(process.wait())
+                stopping = group.create_task(stop.wait())
+                await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+                if stop.is_set():
                     with contextlib.suppress(ProcessLookupError):
-                        process.kill()
-                    await ended
+                        process.terminate()
+                    done, _ = await asyncio.wait({ended}, timeout=STOP_WITHIN_S)
+                    if not done:
+                        with contextlib.suppress(ProcessLookupError):
+                            process.kill()
+            if stop.is_set():
                 return
             self.steps.say("app.child_ended", program=program, code=process.returncode, seconds=wait)
             with contextlib.suppress(TimeoutError):

@@ -12,8 +12,7 @@ from fastapi import Query
 
 from datlanh.app.http.door import Ask, Asked, Door
 from datlanh.app.http.shapes import AcknowledgeMany, CloseAlarm, Comment, OpenIncident, Shelve, Unshelve
-from datlanh.kernel import outbox
-from datlanh.kernel import Transaction
+from datlanh.kernel import Transaction, outbox
 from datlanh.kernel.words import say
 from datlanh.model.alarm import AlarmFilter, PersonRef
 from datlanh.model.errors import BadInput, Error, Refused

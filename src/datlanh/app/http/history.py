@@ -85,7 +85,7 @@ async def _file(
 ) -> tuple[About, AsyncIterator[Reading], str]:
     share = ask.house.share
     async with ask.house.database.read() as tx:
-        found, series = await share.history.find(tx, ask.caller, "history.export", entity, attribute, dataset)
+        found, series = await share.history.find(tx, ask.caller, "history.read", entity, attribute, dataset)
         source = await share.stations.source_of(tx, entity)
     declared = ask.house.packs.attribute(found.type, attribute)
     title, unit = share.attribute_shown(declared, attribute, series.unit, ask.language)
@@ -117,7 +117,7 @@ def _attachment(name: str, end: str) -> dict[str, str]:
     }
 
 
-@door.get("/history.csv", permission="history.export", response_class=Response)
+@door.get("/history.csv", permission="history.read", response_class=Response)
 async def history_csv(
     ask: Asked,
     entity: str,
@@ -135,7 +135,7 @@ async def history_csv(
     return StreamingResponse(body, 200, _attachment(name, "csv"), "text/csv; charset=utf-8")
 
 
-@door.get("/history.xlsx", permission="history.export", response_class=Response)
+@door.get("/history.xlsx", permission="history.read", response_class=Response)
 async def history_xlsx(
     ask: Asked,
     entity: str,
