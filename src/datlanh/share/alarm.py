@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from datlanh.keep import EntityQuestion
-from datlanh.kernel.clock import PROVINCE_ZONE
 from datlanh.kernel import Transaction
+from datlanh.kernel.clock import PROVINCE_ZONE
 from datlanh.kernel.words import say
 from datlanh.model.alarm import Alarm, AlarmFilter, LogEntry
 from datlanh.model.errors import NotFound

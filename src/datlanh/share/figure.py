@@ -7,8 +7,8 @@ longer ago than twice the indicator's rhythm.
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from datlanh.kernel.clock import PROVINCE_ZONE
 from datlanh.kernel import Transaction
+from datlanh.kernel.clock import PROVINCE_ZONE
 from datlanh.model.errors import NotFound
 from datlanh.model.indicator import PROVINCE, IndicatorDeclaration, IndicatorValue
 from datlanh.share import link, shapes

@@ -4,8 +4,8 @@ import math
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
-from datlanh.kernel.clock import from_micros
 from datlanh.kernel import Transaction
+from datlanh.kernel.clock import from_micros
 from datlanh.model.errors import BadInput, NotFound
 from datlanh.model.person import Caller
 from datlanh.model.reading import Quality, SeriesKey

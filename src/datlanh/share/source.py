@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from datlanh.collect import Day, Live, Quarantined
-from datlanh.kernel.clock import PROVINCE_ZONE
 from datlanh.kernel import Transaction
+from datlanh.kernel.clock import PROVINCE_ZONE
 from datlanh.kernel.names import sort_key
 from datlanh.kernel.words import say
 from datlanh.model.errors import NotFound

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from datlanh.keep import EntityQuestion
-from datlanh.kernel.clock import PROVINCE_ZONE
 from datlanh.kernel import Transaction
+from datlanh.kernel.clock import PROVINCE_ZONE
 from datlanh.kernel.names import sort_key
 from datlanh.model.alarm import Alarm, AlarmFilter
 from datlanh.model.errors import NotFound

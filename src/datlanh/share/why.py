@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from datlanh.kernel.clock import PROVINCE_ZONE, from_micros
 from datlanh.kernel import Transaction
+from datlanh.kernel.clock import PROVINCE_ZONE, from_micros
 from datlanh.kernel.words import say
 from datlanh.model.errors import NotFound
 from datlanh.model.indicator import PROVINCE, Input, ReadKind

@@ -1,0 +1,100 @@
+"""A whole house behind real HTTP on loopback, with the reference province and a clock that is held."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+
+from datlanh.app.apply import Applier
+from datlanh.app.house import House, build, province_folder
+from datlanh.app.http.server import make_app
+from datlanh.app.wiring import wiring
+from datlanh.kernel import Database, HeldClock, Reader, Settings
+
+
+@dataclass
+class Served:
+    """A house, its address, and the accounts that sign in to it."""
+
+    house: House
+    url: str
+    accounts: dict[str, tuple[str, str]]  # role -> (account, password)
+    clock: HeldClock
+
+    def client(self, **more: Any) -> httpx2.AsyncClient:
+        """Somebody who asks over HTTP."""
+        return httpx2.AsyncClient(base_url=self.url, timeout=20, **more)
+
+    async def signed_in(self, role: str) -> httpx2.AsyncClient:
+        """A client that has signed in as somebody with a role."""
+        account, password = self.accounts[role]
+        client = self.client()
+        answer = await client.post("/api/v1/session", json={"name": account, "password": password})
+        assert answer.status_code == 200, answer.text
+        client.headers["x-csrf"] = answer.json()["csrf"]
+        return client
+
+    async def file(self, source: str, *lines: str, name: str = "a.txt") -> int:
+        """A station's file comes in; the journal number of it."""
+        body = "\n".join(lines).encode()
+        receipt = await self.house.collect.inbox.accept(source, "tt10", body, file_name=name)
+        return receipt.seq
+
+    async def settle(self) -> None:
+        """Do all that is pending: apply, hear, measure, detect, operate."""
+        applier = Applier(self.house)
+        readers = [Reader(self.house.database, name, hears) for name, hears in wiring(self.house).items()]
+        for _ in range(20):
+            done = await applier.once()
+            for reader in readers:
+                done += await reader.hear()
+            done += await self.house.measure.work_due()
+            done += await self.house.detect.work_due()
+            done += await self.house.operate.work_due()
+            if not done:
+                return
+
+
+@pytest.fixture
+async def house(settings: Settings, clock: HeldClock, db: Database, tmp_path: Path) -> AsyncIterator[House]:
+    """A house with the reference province in it."""
+    built = build(settings.with_(demo=True), clock, db, "test")
+    await built.people.load_province(province_folder(settings))
+    await built.people.ensure_demo_accounts(province_folder(settings))
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    (folder / "sources.yaml").write_text((Path(__file__).parent / "sources.yaml").read_text("utf-8"), "utf-8")
+    await built.collect.load_sources(folder)
+    yield built
+
+
+@pytest.fixture
+async def served(house: House, clock: HeldClock, tmp_path: Path) -> AsyncIterator[Served]:
+    """The house behind HTTP."""
+    web = tmp_path / "web"
+    web.mkdir()
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        make_app(house, web=web), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    accounts = {
+        one["role"]: (one["name"], one["password"])
+        for one in json.loads((house.settings.home / "demo-accounts.json").read_text())
+    }
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(server._serve([listening]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        yield Served(house, f"http://127.0.0.1:{listening.getsockname()[1]}", accounts, clock)
+        house.share.live.close()
+        server.should_exit = True
+        await serving
