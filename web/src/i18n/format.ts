@@ -125,7 +125,8 @@ export function date(instant: Instant): string {
 export function shortDate(instant: Instant): string {
   const ms = toMs(instant);
   if (ms === null) return UNKNOWN;
-  return dates('sd', { day: '2-digit', month: '2-digit' }).format(ms);
+  // vi-VN would write 23-11 where it writes 23/11/2026.
+  return date(ms).slice(0, 5);
 }
 
 /** 14:32 */
