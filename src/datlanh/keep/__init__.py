@@ -4,6 +4,7 @@ It takes readings in bulk (`apply`) and never one at a time. What was kept for a
 was sent, never on the order in which it arrived.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
@@ -23,6 +24,7 @@ from datlanh.keep.present import Present
 from datlanh.keep.query import EntityQuestion
 from datlanh.keep.registry import Registry
 from datlanh.keep.rollup import Rollups
+from datlanh.keep.seal import Sealer
 from datlanh.keep.take import HOUR_US, Taker
 from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction, to_micros
 from datlanh.model.errors import NotFound
@@ -65,6 +67,7 @@ class Keep:
         self.registry = Registry(clock)
         self.partitions = Partitions(db)
         self.lake = Lake(db, clock, settings)
+        self.sealer = Sealer(db, clock, settings, self.lake, self.partitions)
         self.layers = Layers(self.lake)
         self.rollups = Rollups(db, clock, self.layers, offset // timedelta(microseconds=1))
         self.past = Past(clock, self.layers, self.rollups)
@@ -89,7 +92,7 @@ class Keep:
 
     async def work_due(self) -> int:
         """Do what is due: rollups, sealing, compaction, expiry, retention; how many things were done."""
-        return await self.rollups.mend()
+        return await self.rollups.mend() + await self.sealer.work()
 
     # -- series
 
@@ -295,7 +298,15 @@ class Keep:
 
     async def seal(self, until: datetime | None = None) -> int:
         """Close and seal hours into the lake, up to `until` or what the settings say; how many hours."""
-        raise NotImplementedError
+        return await self.sealer.seal(until)
+
+    async def compact(self) -> int:
+        """Merge what came late into its days, and the files of whole days into one; how many days."""
+        return await self.sealer.compact()
+
+    async def close(self) -> None:
+        """Let go of what is open; the database is not ours to close."""
+        await asyncio.to_thread(self.lake.warehouse.close)
 
     async def seal_journal_day(
         self, day: date, rows: Iterable[JournalRow] | AsyncIterator[JournalRow]

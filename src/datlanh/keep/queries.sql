@@ -59,12 +59,6 @@ UPDATE keep.history h SET revision = s.revision FROM pg_temp.keep_staging s
 WHERE s.kind = 0 AND s.i = ANY(%(ids)s) AND h.series_no = s.series_no AND h.observed_at = s.observed_at
   AND s.revision > h.revision
 
--- name: raise_late
--- The same for readings of closed hours.
-UPDATE keep.late h SET revision = s.revision FROM pg_temp.keep_staging s
-WHERE s.kind = 1 AND s.i = ANY(%(ids)s) AND h.series_no = s.series_no AND h.observed_at = s.observed_at
-  AND s.revision > h.revision
-
 -- name: replace_hot
 -- A correction that wins: the former value moves to the corrections.
 WITH former AS (

@@ -224,7 +224,10 @@ class Taker:
             else:
                 lost.append(row["i"])
         if raised:
-            await tx.run(self._sql[f"raise_{name}"], {"ids": raised})
+            # What is newest among the late rows may be old in the lake: there the former version must stay
+            # visible to "as known at". Hot rows know the whole story, so only the revision is raised.
+            sql = self._sql["raise_hot" if name == "hot" else "replace_late"]
+            await tx.run(sql, {"ids": raised})
         if replaced:
             await tx.run(self._sql[f"replace_{name}"], {"ids": replaced})
             fresh[replaced] = changed[replaced] = True

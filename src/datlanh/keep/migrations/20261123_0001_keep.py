@@ -189,10 +189,11 @@ CREATE TABLE keep.lake_file (
     first_at timestamptz NOT NULL,
     last_at timestamptz NOT NULL,
     first_series bigint NOT NULL,
-    last_series bigint NOT NULL,
-    parts integer NOT NULL DEFAULT 1
+    last_series bigint NOT NULL
 );
 CREATE INDEX lake_file_by_day ON keep.lake_file (name, day);
+-- What is put into the lake: entered before the commit of a snapshot and finished (done_at) after it, so that
+-- a crash in between is found and mended; the token is in the snapshot's summary.
 CREATE TABLE keep.seal (
     seal_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL,
@@ -200,16 +201,13 @@ CREATE TABLE keep.seal (
     kind text NOT NULL,
     first_at timestamptz NOT NULL,
     last_at timestamptz NOT NULL,
-    rows bigint NOT NULL,
+    rows bigint,
     snapshot bigint,
     hash bytea,
-    done_at timestamptz NOT NULL
+    begun_at timestamptz NOT NULL,
+    done_at timestamptz
 );
--- Files that no snapshot needs any more, and when they may go.
-CREATE TABLE keep.sweep (
-    path text PRIMARY KEY,
-    due_at timestamptz NOT NULL
-);
+-- When each chore of the lake is due; work is claimed by the lock on the lake.
 CREATE TABLE keep.chore (
     name text PRIMARY KEY,
     due_at timestamptz NOT NULL
