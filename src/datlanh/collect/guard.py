@@ -225,6 +225,25 @@ class Guard:
             raise Refused("doors.guard_form", url=_shown(url))
         return Target(scheme, host, port, plain)
 
+    def names(self, host: str, port: int) -> bool:
+        """Whether the settings open this host by name or network; for doors that are no web addresses."""
+        literal = _literal(host)
+        if literal is None:
+            return (self.loopback and host == "localhost") or any(
+                entry.names(host) for entry in self.exceptions if entry.port in (None, port)
+            )
+        if self.loopback and any(literal in network for network in LOOPBACK):
+            return True
+        if any(literal in network for network in NEVER if network.version == literal.version):
+            return False
+        return any(
+            entry.network is not None
+            and entry.network.version == literal.version
+            and literal in entry.network
+            for entry in self.exceptions
+            if entry.port in (None, port)
+        )
+
     async def resolve(self, host: str, port: int) -> list[Address]:
         """The addresses of a host, all of them judged; one forbidden answer refuses the name."""
         literal = _literal(host)

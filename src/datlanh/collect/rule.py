@@ -141,6 +141,10 @@ class Moments:
         self._seen[written] = at
         return at
 
+    def local(self, at: datetime) -> int:
+        """Microseconds of an instant that is known as such; without a zone it is the source's."""
+        return self._instant(at, str(at)) + self._shift
+
     def _number(self, written: str | int | float) -> int:
         assert self._scale is not None
         if isinstance(written, str):
@@ -156,7 +160,9 @@ class Moments:
     def _text(self, written: str | int | float) -> int:
         if not isinstance(written, str):
             raise ValueError(written)
-        at = self._read(written)
+        return self._instant(self._read(written), written)
+
+    def _instant(self, at: datetime, written: str) -> int:
         if at.tzinfo is None:
             local = at.replace(tzinfo=self._zone)
             if local.utcoffset() != local.replace(fold=1).utcoffset():
