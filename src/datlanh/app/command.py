@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,10 +173,9 @@ def check(folder: Path) -> None:
     """Check a pack: what is promised, what is missing, and where."""
     from datlanh.loader import check as do
 
-    findings = do(folder)
-    for finding in findings:
-        click.echo(str(finding))
-    sys.exit(1 if findings else 0)
+    report = do(folder)
+    click.echo(report.text(LANGUAGE))
+    sys.exit(0 if report.good else 1)
 
 
 @main.group()
@@ -189,7 +189,6 @@ def areas() -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what is right and wrong.")
 def areas_import(file: Path, valid_from: str, dry_run: bool) -> None:
     """Take official boundaries from GeoJSON; says what is wrong with each unit."""
-    from datetime import date
 
     async def do(house: "House") -> Any:
         return await house.people.import_boundaries(file, date.fromisoformat(valid_from), dry_run=dry_run)
@@ -224,7 +223,9 @@ def why(thing: str, subject: str, at: str) -> None:
     """Why is it so: the chain from a value back to the raw line; `datlanh why pm25 STATION 2026-11-23T07:00`."""
 
     async def do(house: "House") -> Any:
-        return await house.share.why_text(thing, subject, at, LANGUAGE)
+        return await house.share.why_text(
+            thing, subject, datetime.fromisoformat(at).astimezone(UTC), LANGUAGE
+        )
 
     click.echo(_run("why", do))
 
@@ -239,7 +240,9 @@ def replay(since: str | None, until: str | None, source: str | None) -> None:
 
     async def do(house: "House") -> Any:
         return await house.collect.replay(
-            since and datetime.fromisoformat(since), until and datetime.fromisoformat(until), source
+            datetime.fromisoformat(since) if since else None,
+            datetime.fromisoformat(until) if until else None,
+            source,
         )
 
     click.echo(_run("replay", do))

@@ -33,6 +33,8 @@ EVERY = timedelta(minutes=1)
 PAST = timedelta(hours=26)  # what a first start tells of the time before: enough for a day's mean
 PAST_EVERY = timedelta(minutes=5)
 BUNDLE = timedelta(hours=1)
+# The first event has been rising for so long when the demo starts: the alarm comes while one is looking.
+OPENING = timedelta(minutes=18)
 MQTT_TYPE = "AirQualityObserved"
 # The stations behind the one MQTT source, by the name in their topic.
 MQTT_DEVICES = ("BD_TA_KK01", "BD_DA_KK01", "BD_BB_KK01")
@@ -225,7 +227,7 @@ async def simulate(
         doors["mqtt"] = Mqtt(*broker)
         types.update(dict.fromkeys(MQTT_DEVICES, MQTT_TYPE))
     now = clock.now()
-    world = World(seed, types, opens=now + timedelta(minutes=1))
+    world = World(seed, types, opens=now - OPENING)
     progress = Progress(settings.home / "simulation.json")
     stations = []
     for name, type_ in sorted(types.items()):

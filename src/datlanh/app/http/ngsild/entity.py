@@ -163,7 +163,8 @@ async def _retrieve(ask: Ask) -> Response:
 
 def entity_attributes(entity: Any) -> set[str]:
     """The names of all attributes of an entity."""
-    return set(entity.facts) | {value.key.attribute for value in entity.values}
+    facts = {name for name, fact in entity.facts.items() if fact is not None}
+    return facts | {value.key.attribute for value in entity.values}
 
 
 def _has(there: set[str], only: Sequence[str]) -> bool:

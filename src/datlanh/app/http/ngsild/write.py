@@ -101,8 +101,9 @@ class Writer:
     async def _write(self, group: Sequence[_Request]) -> None:
         for last in (*(False,) * (TRIES - 1), True):
             try:
+                source = await self._source()
                 async with self._house.database.transaction() as tx:
-                    results = await self._apply(tx, group)
+                    results = await self._apply(tx, group, source)
             except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure) as error:
                 if not last:
                     continue
@@ -127,10 +128,33 @@ class Writer:
                 request.result = result
             return
 
-    async def _apply(self, tx: Transaction, group: Sequence[_Request]) -> "list[Written | Error]":
+    async def _source(self) -> Source:
+        """The source that stands for this door; made at its first use, and then edited like any other."""
         house = self._house
-        await house.collect.sources()  # so that `map` knows the declarations of now
-        source = await house.collect.source(SOURCE)
+        found = next((s for s in await house.collect.sources() if s.id == SOURCE), None)
+        if found is not None:
+            return found
+        units = {
+            f"{type}.{name}": attribute.unit_code
+            for type, declared in house.packs.types.items()
+            for name, attribute in declared.attributes.items()
+            if attribute.unit_code
+        }
+        told = {
+            "name": {"vi": "Cửa NGSI-LD", "en": "NGSI-LD door"},
+            "protocol": "ngsild",
+            "codec": CODEC,
+            "mapping": {"units": units},
+            "window": {"oldest": "3650d"},
+        }
+        await house.collect.save_source(SOURCE, told, by="system:ngsi-ld")
+        await house.collect.sources()
+        return await house.collect.source(SOURCE)
+
+    async def _apply(
+        self, tx: Transaction, group: Sequence[_Request], source: Source
+    ) -> "list[Written | Error]":
+        house = self._house
         now = house.clock.now()
         read: list[list[Item] | Error] = []
         for request in group:
@@ -162,7 +186,9 @@ class Writer:
             at += 1
             if not isinstance(receipt, Receipt):
                 results[number] = receipt
-            elif not receipt.duplicate:
+            elif receipt.duplicate:
+                await self._as_before(result, receipt.seq)
+            else:
                 batches.append(
                     Batch(
                         seq=receipt.seq,
@@ -177,12 +203,22 @@ class Writer:
                 )
         if batches:
             mapped = house.collect.map(batches)
+            if any(refusal.line == 0 for refusal in mapped.refusals):
+                # The codec refuses as a whole what was judged good here: never say "written" to that.
+                raise BadInput("collect.not_storable", error="codec")
             await house.collect.refuse(tx, mapped.refusals)
             kept = await house.keep.apply(tx, mapped)
             await house.measure.mark(tx, kept)
             await house.detect.feed(tx, kept)
             await house.collect.count(tx, batches, mapped, kept)
         return results
+
+    async def _as_before(self, written: Written, seq: int) -> None:
+        """The same request came before: it is answered as it was then, and nothing is done."""
+        created = set((await self._house.collect.raw(seq)).meta.get("created", ()))
+        ids = written.created + written.updated
+        written.created = [id for id in ids if id in created]
+        written.updated = [id for id in ids if id not in created]
 
     async def _known(self, tx: Transaction, ids: Sequence[str]) -> dict[str, Entity]:
         wanted = sorted({id for id in ids if id})
@@ -219,6 +255,8 @@ class Writer:
                         gone[item.id] = left
             seen[item.id] = item.type
         meta: dict[str, Any] = {"actor": request.actor}
+        if request.key and written.created:
+            meta["created"] = written.created
         if request.context is not None:
             meta["context"] = request.context
         if len(only) + sum(1 for i in items if i.error is not None) != len(items) or any(
