@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from datlanh.collect import tt10
+from datlanh.collect import ngsild, tt10
 from datlanh.collect.batch import Batch
 from datlanh.collect.source import folder_of
 from datlanh.model.errors import BadInput
@@ -31,6 +31,7 @@ def refuse_whole(batch: Batch, reason: str, **params: object) -> Mapped:
 
 
 CODECS: dict[str, Codec] = {
+    "ngsild": ngsild.decode,
     "tt10": tt10.decode,
 }
 
