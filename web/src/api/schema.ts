@@ -3,7 +3,814 @@
  * Do not make direct changes to the file.
  */
 
-export type paths = Record<string, never>;
+export interface paths {
+    "/api/v1/alarms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alarms
+         * @description A page of alarms; without a state, all of them; `open` leaves out those that are closed.
+         */
+        get: operations["alarms_alarms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge Many
+         * @description Take note of several alarms; says what became of each.
+         */
+        post: operations["alarms_acknowledge_many"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alarm
+         * @description An alarm with its log.
+         */
+        get: operations["alarms_alarm"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/{id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge
+         * @description Say that an alarm has been seen and is in hand; twice is harmless.
+         */
+        post: operations["alarms_acknowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/{id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close
+         * @description Close an alarm by hand, with its cause.
+         */
+        post: operations["alarms_close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/{id}/comment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Comment
+         * @description Write into the log of an alarm.
+         */
+        post: operations["alarms_comment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/{id}/incident": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Incident
+         * @description Open an incident from an alarm, by the procedure it names or another one.
+         */
+        post: operations["alarms_open_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/{id}/shelve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Shelve
+         * @description Put an alarm aside until a stated time, with the reason.
+         */
+        post: operations["alarms_shelve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/{id}/unshelve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unshelve
+         * @description Take an alarm back before its time.
+         */
+        post: operations["alarms_unshelve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/areas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Areas
+         * @description The areas as they were on a day; without a day, as they are today.
+         */
+        get: operations["areas_areas"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * History
+         * @description The past of a series in at most so many points, now or as it was known at an instant.
+         */
+        get: operations["history_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/history.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * History Csv
+         * @description Every reading of the period as CSV: for programs (RFC 4180), or `manner=excel` for Excel in Vietnamese.
+         */
+        get: operations["history_history_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/history.xlsx": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * History Xlsx
+         * @description Every reading of the period as a workbook, with a sheet that says where it comes from.
+         */
+        get: operations["history_history_xlsx"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Incidents
+         * @description A page of incidents.
+         */
+        get: operations["incidents_incidents"];
+        put?: never;
+        /**
+         * Open By Itself
+         * @description Open an incident by itself, or from several alarms.
+         */
+        post: operations["incidents_open_by_itself"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Incident
+         * @description An incident with its steps, clocks, alarms and log.
+         */
+        get: operations["incidents_incident"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close
+         * @description Close an incident; cause, end and resolver are required.
+         */
+        post: operations["incidents_close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/comment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Comment
+         * @description Write into the log of an incident.
+         */
+        post: operations["incidents_comment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/holders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Holders
+         * @description Who may be given a step: those who hold its role where the incident is.
+         */
+        get: operations["incidents_holders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reopen
+         * @description Open a closed incident again, with the reason.
+         */
+        post: operations["incidents_reopen"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/steps/{step}/assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Assign Step
+         * @description Give a step to a person.
+         */
+        post: operations["incidents_assign_step"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/steps/{step}/done": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish Step
+         * @description Finish a step, with its evidence.
+         */
+        post: operations["incidents_finish_step"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/steps/{step}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Step
+         * @description Begin a step; whoever begins it holds it.
+         */
+        post: operations["incidents_start_step"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/journal/{seq}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Journal
+         * @description A raw batch as it was received, its hash checked now.
+         */
+        get: operations["sources_journal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/journal/{seq}/raw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The bytes as they came; always as a download, whatever they are. */
+        get: operations["sources_journal_raw_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What changes from a position on; a browser that reconnects says where it was by `Last-Event-ID`. */
+        get: operations["live_live_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Overview
+         * @description The province at a glance.
+         */
+        get: operations["overview_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/quarantine/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay
+         * @description Send what was refused through the mapping again; the applier does it at once.
+         */
+        post: operations["sources_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who Am I
+         * @description Who is signed in; 401 when nobody is.
+         */
+        get: operations["session_who_am_i"];
+        put?: never;
+        /**
+         * Sign In
+         * @description Sign in; the session is in a cookie that no script can read.
+         */
+        post: operations["session_sign_in"];
+        /**
+         * Sign Out
+         * @description Sign out; harmless when nobody is signed in.
+         */
+        delete: operations["session_sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sources
+         * @description All sources that the caller may see.
+         */
+        get: operations["sources_sources"];
+        put?: never;
+        /**
+         * Save Source
+         * @description Save a source after its checks; with `version`, only if nobody changed it in between.
+         */
+        post: operations["sources_save_source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Source
+         * @description A source with its days, checks and quarantine.
+         */
+        get: operations["sources_source"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{id}/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Quarantine
+         * @description What a source sent that could not be understood, newest first; `state=all` for those tried again too.
+         */
+        get: operations["sources_quarantine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{id}/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take readings of one source. */
+        post: operations["readings_push_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stations
+         * @description All stations that the caller may see.
+         */
+        get: operations["stations_stations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Station
+         * @description A station with all its present values, indicators and alarms.
+         */
+        get: operations["stations_station"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why
+         * @description Formula, law and inputs of a value; or batch, raw line and corrections of a reading.
+         */
+        get: operations["why_why"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/livez": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The process answers. */
+        get: operations["probe_livez_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Numbers of our own running, for Prometheus. */
+        get: operations["probe_metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ngsi-ld/v1/entities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["ngsi-ld_query_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ngsi-ld/v1/entities/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["ngsi-ld_retrieve_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ngsi-ld/v1/entityOperations/upsert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["ngsi-ld_upsert_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether what we acknowledge will be kept. */
+        get: operations["probe_readyz_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
@@ -20,12 +827,12 @@ export interface components {
          * @description How many alarms are in each state.
          */
         AlarmCounts: {
-            /** By State */
-            by_state: {
-                [key: string]: number;
-            };
             /** By Severity */
             by_severity: {
+                [key: string]: number;
+            };
+            /** By State */
+            by_state: {
                 [key: string]: number;
             };
             /** Shelved */
@@ -36,97 +843,113 @@ export interface components {
          * @description An alarm with its log, what it means and what to do.
          */
         AlarmDetail: {
-            /** Position */
-            position: number;
-            row: components["schemas"]["AlarmRow"];
             /** Consequence */
             consequence: string | null;
-            /** Response */
-            response: string | null;
             /** Limits */
             limits: components["schemas"]["Limit"][];
             /** Log */
             log: components["schemas"]["LogEntry"][];
+            /** Position */
+            position: number;
+            /** Response */
+            response: string | null;
+            row: components["schemas"]["AlarmRow"];
         };
         /**
          * AlarmPage
          * @description One page of alarms; `next` is the cursor of the page after it, or null.
          */
         AlarmPage: {
-            /** Position */
-            position: number;
             /**
              * At
              * Format: date-time
              */
             at: string;
-            /** Rows */
-            rows: components["schemas"]["AlarmRow"][];
+            counts: components["schemas"]["AlarmCounts"];
             /** Next */
             next: string | null;
-            counts: components["schemas"]["AlarmCounts"];
+            /** Position */
+            position: number;
             rate: components["schemas"]["AlarmRate"];
+            /** Rows */
+            rows: components["schemas"]["AlarmRow"][];
         };
         /**
          * AlarmRate
          * @description How fast alarms come: ten an operator in ten minutes is a flood.
          */
         AlarmRate: {
-            /** Last 10 Min */
-            last_10_min: number;
-            /** Per Operator */
-            per_operator: number | null;
             /** Flood */
             flood: boolean;
+            /** Flood Share */
+            flood_share: number;
+            /** Last 10 Min */
+            last_10_min: number;
+            /** Last 24 H */
+            last_24_h: number;
+            /** Peak 10 Min */
+            peak_10_min: number;
+            /** Per Operator */
+            per_operator: number | null;
         };
         /**
          * AlarmRow
          * @description An alarm in a list: something that needs a response from somebody within a time.
          */
         AlarmRow: {
-            /** Id */
-            id: string;
-            /** Code */
-            code: string;
-            /** Title */
-            title: string;
-            /** Text */
-            text: string;
-            /**
-             * Severity
-             * @enum {integer}
-             */
-            severity: 1 | 2 | 3 | 4;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "unacknowledged" | "acknowledged" | "cleared_unacknowledged" | "shelved" | "closed";
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Acknowledged By */
+            acknowledged_by: string | null;
+            /** Active */
+            active: boolean;
+            /** Area */
+            area: string | null;
             /**
              * Began At
              * Format: date-time
              */
             began_at: string;
+            /** Code */
+            code: string;
+            /** Count */
+            count: number;
             /** Ended At */
             ended_at: string | null;
-            subject: components["schemas"]["Subject"];
-            /** Area */
-            area: string | null;
-            /** Owner Unit */
-            owner_unit: string | null;
-            /** Owner Person */
-            owner_person: string | null;
-            /** Value */
-            value: number | null;
-            /** Unit */
-            unit: string | null;
-            /** Limit */
-            limit: number | null;
-            /** Respond By */
-            respond_by: string | null;
+            /** Id */
+            id: string;
             /** Incident */
             incident: string | null;
+            /** Limit */
+            limit: number | null;
+            /** Overdue */
+            overdue: boolean;
+            /** Owner Person */
+            owner_person: string | null;
+            /** Owner Unit */
+            owner_unit: string | null;
+            /** Respond By */
+            respond_by: string | null;
+            /**
+             * Severity
+             * @enum {integer}
+             */
+            severity: 1 | 2 | 3 | 4;
             shelved: components["schemas"]["Shelved"] | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "unacknowledged" | "acknowledged" | "cleared_unacknowledged" | "shelved" | "suppressed" | "out_of_service" | "closed";
+            subject: components["schemas"]["Subject"];
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string | null;
+            /** Value */
+            value: number | null;
             /** Why */
             why: string | null;
         };
@@ -135,39 +958,39 @@ export interface components {
          * @description An area as a GeoJSON feature.
          */
         AreaFeature: {
+            geometry: components["schemas"]["Geometry"] | null;
+            /** Id */
+            id: string;
+            properties: components["schemas"]["AreaProperties"];
             /**
              * Type
              * @constant
              */
             type: "Feature";
-            /** Id */
-            id: string;
-            properties: components["schemas"]["AreaProperties"];
-            geometry: components["schemas"]["Geometry"] | null;
         };
         /**
          * AreaProperties
          * @description What is known of an area on the day asked for.
          */
         AreaProperties: {
+            /** Area Km2 */
+            area_km2: number | null;
             /** Code */
             code: string;
-            /** Name */
-            name: string;
             /** Kind */
             kind: string;
+            /** Name */
+            name: string;
             /** Parent */
             parent: string | null;
+            /** Population */
+            population: number | null;
+            /** Schematic */
+            schematic: boolean;
             /** Valid From */
             valid_from: string | null;
             /** Valid To */
             valid_to: string | null;
-            /** Schematic */
-            schematic: boolean;
-            /** Area Km2 */
-            area_km2: number | null;
-            /** Population */
-            population: number | null;
         };
         /**
          * Areas
@@ -175,17 +998,17 @@ export interface components {
          */
         Areas: {
             /**
-             * Type
-             * @constant
-             */
-            type: "FeatureCollection";
-            /**
              * As Of
              * Format: date
              */
             as_of: string;
             /** Features */
             features: components["schemas"]["AreaFeature"][];
+            /**
+             * Type
+             * @constant
+             */
+            type: "FeatureCollection";
         };
         /**
          * Assign
@@ -200,18 +1023,12 @@ export interface components {
          * @description The newest value of one attribute of a station.
          */
         AttributeNow: {
-            /** Name */
-            name: string;
             /** Dataset */
             dataset: string;
-            /** Title */
-            title: string;
-            /** Value */
-            value: number | null;
-            /** Text */
-            text: string | null;
-            /** Unit */
-            unit: string;
+            /** Limits */
+            limits: components["schemas"]["Limit"][];
+            /** Name */
+            name: string;
             /** Observed At */
             observed_at: string | null;
             /**
@@ -221,8 +1038,14 @@ export interface components {
             quality: "measured" | "calibrating" | "fault" | "estimated";
             /** Stale */
             stale: boolean;
-            /** Limits */
-            limits: components["schemas"]["Limit"][];
+            /** Text */
+            text: string | null;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: number | null;
             /** Why */
             why: string | null;
         };
@@ -231,29 +1054,31 @@ export interface components {
          * @description The raw batch a reading came in.
          */
         Batch: {
-            /** Source */
-            source: string;
-            /** Source Name */
-            source_name: string;
+            /** File Name */
+            file_name: string | null;
+            /** Hash */
+            hash: string;
+            /** Href */
+            href: string | null;
+            /** Journal */
+            journal: number;
             /**
              * Received At
              * Format: date-time
              */
             received_at: string;
-            /** Hash */
-            hash: string;
-            /** Journal */
-            journal: number;
-            /** File Name */
-            file_name: string | null;
-            /** Href */
-            href: string | null;
+            /** Source */
+            source: string;
+            /** Source Name */
+            source_name: string;
         };
         /**
          * CloseAlarm
-         * @description Close an alarm by hand, with the reason.
+         * @description Close an alarm by hand, with its cause.
          */
         CloseAlarm: {
+            /** Ended At */
+            ended_at?: string | null;
             /** Reason */
             reason: string;
         };
@@ -271,11 +1096,8 @@ export interface components {
             ended_at: string;
             /** Resolver */
             resolver: string;
-            /**
-             * Text
-             * @default null
-             */
-            text: string | null;
+            /** Text */
+            text?: string | null;
         };
         /**
          * Closing
@@ -305,8 +1127,6 @@ export interface components {
          * @description What a reading was worth, and since when it was known.
          */
         Correction: {
-            /** Value */
-            value: number | null;
             /**
              * Known At
              * Format: date-time
@@ -314,6 +1134,8 @@ export interface components {
             known_at: string;
             /** Revision */
             revision: string | null;
+            /** Value */
+            value: number | null;
         };
         /**
          * Coverage
@@ -330,48 +1152,48 @@ export interface components {
          * @description One check of a connector: passed, or what to do.
          */
         Diagnostic: {
-            /** Key */
-            key: string;
-            /** Title */
-            title: string;
-            /** Ok */
-            ok: boolean | null;
-            /** Text */
-            text: string;
-            /** Repair */
-            repair: string | null;
             /** At */
             at: string | null;
+            /** Key */
+            key: string;
+            /** Ok */
+            ok: boolean | null;
+            /** Repair */
+            repair: string | null;
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
         };
         /**
          * Figure
          * @description A number that never stands alone: unit, limit or target, trend, time, coverage, and why.
          */
         Figure: {
+            /** At */
+            at: string | null;
+            coverage: components["schemas"]["Coverage"] | null;
             /** Key */
             key: string;
-            /** Title */
-            title: string;
-            /** Value */
-            value: number | null;
-            /** Unit */
-            unit: string;
+            limit: components["schemas"]["FigureLimit"] | null;
             /**
              * State
              * @enum {string}
              */
             state: "normal" | "attention" | "unknown" | "stale";
-            /** At */
-            at: string | null;
             /** Target */
             target: number | null;
-            limit: components["schemas"]["FigureLimit"] | null;
+            /** Title */
+            title: string;
             /** Trend */
             trend: [
                 number,
                 number | null
             ][];
-            coverage: components["schemas"]["Coverage"] | null;
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: number | null;
             /** Why */
             why: string | null;
         };
@@ -380,10 +1202,10 @@ export interface components {
          * @description The limit a figure is read against.
          */
         FigureLimit: {
-            /** Value */
-            value: number;
             /** Reference */
             reference: string;
+            /** Value */
+            value: number;
         };
         /**
          * FiguresChanged
@@ -406,10 +1228,10 @@ export interface components {
         Formula: {
             /** Name */
             name: string;
-            /** Text */
-            text: string;
             /** Pack */
             pack: string;
+            /** Text */
+            text: string;
             /** Version */
             version: string;
         };
@@ -418,10 +1240,10 @@ export interface components {
          * @description A GeoJSON geometry.
          */
         Geometry: {
-            /** Type */
-            type: string;
             /** Coordinates */
             coordinates: unknown[];
+            /** Type */
+            type: string;
         };
         /**
          * Headline
@@ -432,57 +1254,43 @@ export interface components {
             attribute: string;
             /** Title */
             title: string;
-            /** Value */
-            value: number | null;
             /** Unit */
             unit: string;
-        };
-        /**
-         * Health
-         * @description Whether the promise can be kept, and each check behind it.
-         */
-        Health: {
-            /** Ok */
-            ok: boolean;
-            /** Checks */
-            checks: {
-                [key: string]: boolean;
-            };
+            /** Value */
+            value: number | null;
         };
         /**
          * History
          * @description One series over a period: points `[ms, mean, min, max, n, quality]`, gaps `[ms, ms]`, limits.
          */
         History: {
-            /** Entity */
-            entity: string;
+            /** As Known At */
+            as_known_at: string | null;
             /** Attribute */
             attribute: string;
-            /** Dataset */
-            dataset: string;
-            /** Title */
-            title: string;
-            /** Unit */
-            unit: string;
-            /** Source */
-            source: string | null;
-            /**
-             * Bucket
-             * @enum {string}
-             */
-            bucket: "raw" | "hour" | "day";
             /**
              * Begin
              * Format: date-time
              */
             begin: string;
+            /** Bucket */
+            bucket: string;
+            /** Dataset */
+            dataset: string;
             /**
              * End
              * Format: date-time
              */
             end: string;
-            /** As Known At */
-            as_known_at: string | null;
+            /** Entity */
+            entity: string;
+            /** Gaps */
+            gaps: [
+                number,
+                number
+            ][];
+            /** Limits */
+            limits: components["schemas"]["Limit"][];
             /** Points */
             points: [
                 number,
@@ -492,14 +1300,13 @@ export interface components {
                 number,
                 number
             ][];
-            /** Gaps */
-            gaps: [
-                number,
-                number
-            ][];
-            /** Limits */
-            limits: components["schemas"]["Limit"][];
+            /** Source */
+            source: string | null;
             summary: components["schemas"]["HistorySummary"];
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
         };
         /**
          * HistorySummary
@@ -510,89 +1317,118 @@ export interface components {
             count: number;
             /** Expected */
             expected: number | null;
+            /** Last */
+            last: number | null;
+            /** Max */
+            max: number | null;
             /** Mean */
             mean: number | null;
             /** Min */
             min: number | null;
-            /** Max */
-            max: number | null;
-            /** Last */
-            last: number | null;
         };
         /**
          * Incident
          * @description An incident with its steps, clocks, alarms and log.
          */
         Incident: {
-            /** Position */
-            position: number;
+            /** Alarms */
+            alarms: components["schemas"]["AlarmRow"][];
             /**
              * At
              * Format: date-time
              */
             at: string;
-            row: components["schemas"]["IncidentRow"];
+            /** Clocks */
+            clocks: components["schemas"]["IncidentClock"][];
+            closing: components["schemas"]["Closing"] | null;
+            /** Log */
+            log: components["schemas"]["LogEntry"][];
+            /** Position */
+            position: number;
             /** Procedure Title */
             procedure_title: string | null;
             /** Reference */
             reference: string | null;
+            row: components["schemas"]["IncidentRow"];
             /** Steps */
             steps: components["schemas"]["Step"][];
-            /** Clocks */
-            clocks: components["schemas"]["IncidentClock"][];
-            /** Alarms */
-            alarms: components["schemas"]["AlarmRow"][];
-            /** Log */
-            log: components["schemas"]["LogEntry"][];
-            closing: components["schemas"]["Closing"] | null;
         };
         /**
          * IncidentClock
          * @description A clock that runs on an incident: what it waits for, until when.
          */
         IncidentClock: {
+            /** Due At */
+            due_at: string | null;
             /** Key */
             key: string;
-            /** Title */
-            title: string;
             /**
-             * Due At
+             * Since
              * Format: date-time
              */
-            due_at: string;
-            /** Time Left S */
-            time_left_s: number;
+            since: string;
             /** Stopped At */
             stopped_at: string | null;
+            /** Time Left S */
+            time_left_s: number | null;
+            /** Title */
+            title: string;
+        };
+        /**
+         * IncidentOpened
+         * @description An incident that has just been opened.
+         */
+        IncidentOpened: {
+            /** Code */
+            code: string;
+            /** Id */
+            id: string;
         };
         /**
          * IncidentPage
          * @description One page of incidents.
          */
         IncidentPage: {
-            /** Position */
-            position: number;
             /**
              * At
              * Format: date-time
              */
             at: string;
-            /** Rows */
-            rows: components["schemas"]["IncidentRow"][];
             /** Next */
             next: string | null;
+            /** Position */
+            position: number;
+            /** Rows */
+            rows: components["schemas"]["IncidentRow"][];
         };
         /**
          * IncidentRow
          * @description An incident in a list.
          */
         IncidentRow: {
-            /** Id */
-            id: string;
+            /** Alarms Open */
+            alarms_open: number;
+            /** Area */
+            area: string | null;
+            /** Closed At */
+            closed_at: string | null;
             /** Code */
             code: string;
-            /** Title */
-            title: string;
+            /** Id */
+            id: string;
+            /** Next Due At */
+            next_due_at: string | null;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Owner Person */
+            owner_person: string | null;
+            /** Owner Unit */
+            owner_unit: string | null;
+            /** Procedure */
+            procedure: string | null;
             /**
              * Severity
              * @enum {integer}
@@ -603,59 +1439,44 @@ export interface components {
              * @enum {string}
              */
             state: "open" | "closed";
-            /** Procedure */
-            procedure: string | null;
-            /**
-             * Opened At
-             * Format: date-time
-             */
-            opened_at: string;
-            /** Closed At */
-            closed_at: string | null;
-            subject: components["schemas"]["Subject"];
-            /** Area */
-            area: string | null;
-            /** Owner Unit */
-            owner_unit: string | null;
-            /** Owner Person */
-            owner_person: string | null;
-            /** Next Due At */
-            next_due_at: string | null;
             /** Steps Done */
             steps_done: number;
             /** Steps Total */
             steps_total: number;
-            /** Alarms Open */
-            alarms_open: number;
+            subject: components["schemas"]["Subject"];
+            /** Title */
+            title: string;
         };
         /**
          * JournalEntry
          * @description A raw batch as it was received.
          */
         JournalEntry: {
-            /** Seq */
-            seq: number;
-            /** Source */
-            source: string;
-            /** Source Name */
-            source_name: string;
             /** Codec */
             codec: string;
+            /** File Name */
+            file_name: string | null;
+            /** Hash */
+            hash: string;
+            /** Intact */
+            intact: boolean;
+            /** Raw */
+            raw: string;
             /**
              * Received At
              * Format: date-time
              */
             received_at: string;
-            /** File Name */
-            file_name: string | null;
-            /** Hash */
-            hash: string;
-            /** Items */
-            items: number;
+            /** Seq */
+            seq: number;
             /** Size */
             size: number;
-            /** Raw */
-            raw: string;
+            /** Source */
+            source: string;
+            /** Source Name */
+            source_name: string;
+            /** Text */
+            text: string;
         };
         /**
          * Law
@@ -664,78 +1485,84 @@ export interface components {
         Law: {
             /** Parameter */
             parameter: string;
-            /** Title */
-            title: string;
-            /** Value */
-            value: string;
-            /** Unit */
-            unit: string;
             /** Reference */
             reference: string;
             /** Since */
             since: string | null;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: string;
         };
         /**
          * Limit
          * @description A legal or agreed limit; at least one of low and high is given.
          */
         Limit: {
-            /** Title */
-            title: string;
-            /** Low */
-            low: number | null;
             /** High */
             high: number | null;
-            /** Unit */
-            unit: string;
+            /** Low */
+            low: number | null;
             /** Reference */
             reference: string;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
         };
         /**
          * LiveAlarm
-         * @description Any message whose name begins with `Alarm`: put the row in the place of the old one, by id.
+         * @description An alarm is new or changed: put the row in the place of the old one, by id. `told` is the message's name.
          */
         LiveAlarm: {
             row: components["schemas"]["AlarmRow"];
+            /** Told */
+            told: string;
         };
         /**
          * LiveIncident
-         * @description Any message whose name begins with `Incident` or `Step`: put the row in the place of the old one.
+         * @description An incident is new or changed: put the row in the place of the old one, by id.
          */
         LiveIncident: {
             row: components["schemas"]["IncidentRow"];
+            /** Told */
+            told: string;
         };
         /**
          * LiveMessages
          * @description What the data of each event of `/live` looks like, by the event's name (documentation for the web).
          */
         LiveMessages: {
-            Alarm: components["schemas"]["LiveAlarm"];
-            Incident: components["schemas"]["LiveIncident"];
-            StationsChanged: components["schemas"]["StationsChanged"];
+            AlarmChanged: components["schemas"]["LiveAlarm"];
             FiguresChanged: components["schemas"]["FiguresChanged"];
+            IncidentChanged: components["schemas"]["LiveIncident"];
+            StationsChanged: components["schemas"]["StationsChanged"];
             reset: components["schemas"]["Reset"];
         };
         /**
          * LogEntry
-         * @description One line of an append-only log; `by` is null when the system acted.
+         * @description One line of an append-only log: what happened, the words that were added, by whom (null: the system).
          */
         LogEntry: {
-            /** Id */
-            id: string;
             /**
              * At
              * Format: date-time
              */
             at: string;
-            /** What */
-            what: string;
-            /** Text */
-            text: string;
             /** By */
             by: string | null;
             /** By Name */
             by_name: string | null;
+            /** Id */
+            id: string;
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+            /** What */
+            what: string;
         };
         /**
          * ManyResult
@@ -750,50 +1577,43 @@ export interface components {
             };
         };
         /**
-         * MappingSaved
-         * @description A saved mapping of columns to attributes.
+         * NewIncident
+         * @description Open an incident by itself (then with a title), or from several alarms.
          */
-        MappingSaved: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Mapping */
-            mapping: {
-                [key: string]: unknown;
-            };
-        };
-        /**
-         * Mappings
-         * @description The saved mappings.
-         */
-        Mappings: {
-            /** Rows */
-            rows: components["schemas"]["MappingSaved"][];
+        NewIncident: {
+            /** Alarms */
+            alarms?: string[];
+            /** Area */
+            area?: string | null;
+            /** Entity */
+            entity?: string | null;
+            /** Procedure */
+            procedure?: string | null;
+            /** Severity */
+            severity?: number | null;
+            /**
+             * Title
+             * @default
+             */
+            title: string;
         };
         /**
          * OpenIncident
          * @description Open an incident from an alarm; without a procedure, the one the detection names.
          */
         OpenIncident: {
-            /**
-             * Procedure
-             * @default null
-             */
-            procedure: string | null;
-            /**
-             * Title
-             * @default null
-             */
-            title: string | null;
+            /** Procedure */
+            procedure?: string | null;
+            /** Title */
+            title?: string | null;
         };
         /**
          * Overview
          * @description The province at a glance; `position` is where the live feed goes on from here.
          */
         Overview: {
-            /** Position */
-            position: number;
+            /** Alarms */
+            alarms: components["schemas"]["AlarmRow"][];
             /**
              * At
              * Format: date-time
@@ -801,11 +1621,11 @@ export interface components {
             at: string;
             /** Numbers */
             numbers: components["schemas"]["Figure"][];
+            /** Position */
+            position: number;
+            sources: components["schemas"]["SourcesBrief"];
             /** Stations */
             stations: components["schemas"]["StationBrief"][];
-            /** Alarms */
-            alarms: components["schemas"]["AlarmRow"][];
-            sources: components["schemas"]["SourcesBrief"];
         };
         /**
          * PeopleRows
@@ -822,14 +1642,14 @@ export interface components {
         PersonBrief: {
             /** Id */
             id: string;
-            /** Name */
-            name: string;
-            /** Title */
-            title: string;
             /** Language */
             language: string;
+            /** Name */
+            name: string;
             /** Roles */
             roles: string[];
+            /** Title */
+            title: string;
             /** Unit */
             unit: string | null;
         };
@@ -838,12 +1658,6 @@ export interface components {
          * @description RFC 9457: what went wrong, in the caller's words; `key` and `params` are for programs.
          */
         Problem: {
-            /** Type */
-            type: string;
-            /** Title */
-            title: string;
-            /** Status */
-            status: number;
             /** Detail */
             detail: string;
             /** Key */
@@ -852,17 +1666,29 @@ export interface components {
             params: {
                 [key: string]: unknown;
             };
-            /**
-             * Where
-             * @default null
-             */
-            where: string | null;
+            /** Status */
+            status: number;
+            /** Title */
+            title: string;
+            /** Type */
+            type: string;
+            /** Where */
+            where?: string | null;
         };
         /**
          * ProvinceBrief
          * @description The province this installation serves.
          */
         ProvinceBrief: {
+            /** Box */
+            box: [
+                number,
+                number,
+                number,
+                number
+            ] | null;
+            /** Centre Name */
+            centre_name: string;
             /** Id */
             id: string;
             /** Name */
@@ -875,10 +1701,10 @@ export interface components {
          * @description One page of the quarantine of a source.
          */
         QuarantinePage: {
-            /** Rows */
-            rows: components["schemas"]["QuarantineRow"][];
             /** Next */
             next: string | null;
+            /** Rows */
+            rows: components["schemas"]["QuarantineRow"][];
             /** Total */
             total: number;
         };
@@ -887,27 +1713,29 @@ export interface components {
          * @description Something that could not be understood: the reason and the raw bytes.
          */
         QuarantineRow: {
-            /** Id */
-            id: number;
-            /** Source */
-            source: string;
-            /** Journal */
-            journal: number;
-            /** Line */
-            line: number;
-            /** Reason */
-            reason: string;
-            /** Key */
-            key: string;
-            /** Raw */
-            raw: string;
             /**
              * At
              * Format: date-time
              */
             at: string;
-            /** Replayed At */
-            replayed_at: string | null;
+            /** Changed At */
+            changed_at: string | null;
+            /** Id */
+            id: number;
+            /** Journal */
+            journal: number;
+            /** Key */
+            key: string;
+            /** Line */
+            line: number;
+            /** Raw */
+            raw: string;
+            /** Reason */
+            reason: string;
+            /** Source */
+            source: string;
+            /** State */
+            state: string;
         };
         /**
          * RawLine
@@ -929,21 +1757,21 @@ export interface components {
         };
         /**
          * Replay
-         * @description Send quarantined items through again.
+         * @description Send quarantined items through again: these, or all of a source.
          */
         Replay: {
             /** Ids */
-            ids: number[];
+            ids?: number[];
+            /** Source */
+            source?: string | null;
         };
         /**
          * Replayed
-         * @description What a replay brought: kept, and still refused.
+         * @description How many batches go through the mapping again; the applier does it at once, the rows then say what came of it.
          */
         Replayed: {
-            /** Kept */
-            kept: number;
-            /** Refused */
-            refused: number;
+            /** Batches */
+            batches: number;
         };
         /**
          * Reset
@@ -961,11 +1789,11 @@ export interface components {
          * @description Who is signed in, what they may do, and the word that every write must carry (`X-CSRF`).
          */
         Session: {
-            person: components["schemas"]["PersonBrief"];
-            /** Permissions */
-            permissions: string[];
             /** Csrf */
             csrf: string;
+            /** Permissions */
+            permissions: string[];
+            person: components["schemas"]["PersonBrief"];
             province: components["schemas"]["ProvinceBrief"];
             /** Version */
             version: string;
@@ -975,28 +1803,28 @@ export interface components {
          * @description Put an alarm aside for a while.
          */
         Shelve: {
+            /** Reason */
+            reason: string;
             /**
              * Until
              * Format: date-time
              */
             until: string;
-            /** Reason */
-            reason: string;
         };
         /**
          * Shelved
          * @description Why an alarm is put aside, until when, and by whom.
          */
         Shelved: {
+            /** By */
+            by: string;
+            /** Reason */
+            reason: string;
             /**
              * Until
              * Format: date-time
              */
             until: string;
-            /** Reason */
-            reason: string;
-            /** By */
-            by: string;
         };
         /**
          * SignIn
@@ -1013,28 +1841,28 @@ export interface components {
          * @description A source with its days, diagnostics and quarantine.
          */
         Source: {
-            /** Position */
-            position: number;
             /**
              * At
              * Format: date-time
              */
             at: string;
-            row: components["schemas"]["SourceRow"];
-            /** Stations */
-            stations: string[];
+            /** Days */
+            days: components["schemas"]["SourceDay"][];
             /** Declaration */
             declaration: {
                 [key: string]: unknown;
             };
-            /** Days */
-            days: components["schemas"]["SourceDay"][];
             /** Diagnostics */
             diagnostics: components["schemas"]["Diagnostic"][];
+            /** Position */
+            position: number;
             /** Quarantine */
             quarantine: components["schemas"]["QuarantineRow"][];
             /** Quarantine Total */
             quarantine_total: number;
+            row: components["schemas"]["SourceRow"];
+            /** Stations */
+            stations: string[];
         };
         /**
          * SourceCounts
@@ -1043,10 +1871,12 @@ export interface components {
         SourceCounts: {
             /** Accepted */
             accepted: number;
-            /** Late */
-            late: number;
             /** Duplicate */
             duplicate: number;
+            /** Late */
+            late: number;
+            /** Received */
+            received: number;
             /** Refused */
             refused: number;
         };
@@ -1055,12 +1885,12 @@ export interface components {
          * @description A day of a source: counts and scores.
          */
         SourceDay: {
+            counts: components["schemas"]["SourceCounts"];
             /**
              * On
              * Format: date
              */
             on: string;
-            counts: components["schemas"]["SourceCounts"];
             scores: components["schemas"]["SourceScores"];
         };
         /**
@@ -1068,33 +1898,44 @@ export interface components {
          * @description A source as a person declares it; the connector's own settings are in `settings`.
          */
         SourceDraft: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Protocol */
-            protocol: string;
+            /** Cadence */
+            cadence?: string | null;
             /** Codec */
             codec: string;
-            /**
-             * Owner Unit
-             * @default null
-             */
-            owner_unit: string | null;
-            /**
-             * Settings
-             * @default null
-             */
-            settings: {
+            /** Contract */
+            contract?: {
                 [key: string]: unknown;
             } | null;
-            /**
-             * Mapping
-             * @default null
-             */
-            mapping: {
+            /** Enabled */
+            enabled?: boolean | null;
+            /** Id */
+            id: string;
+            /** Mapping */
+            mapping?: {
                 [key: string]: unknown;
             } | null;
+            /** Name */
+            name: string;
+            /** Owner Unit */
+            owner_unit?: string | null;
+            /** Protocol */
+            protocol: string;
+            /** Settings */
+            settings?: {
+                [key: string]: unknown;
+            } | null;
+            /** Station */
+            station?: {
+                [key: string]: unknown;
+            } | null;
+            /** Version */
+            version?: number | null;
+            /** Window */
+            window?: {
+                [key: string]: unknown;
+            } | null;
+            /** Zone */
+            zone?: string | null;
         };
         /**
          * SourceOfStation
@@ -1103,85 +1944,71 @@ export interface components {
         SourceOfStation: {
             /** Id */
             id: string;
-            /** Name */
-            name: string;
             /** Last Seen */
             last_seen: string | null;
+            /** Name */
+            name: string;
         };
         /**
          * SourceRow
          * @description A source in a list, with why it is not live and how to repair it.
          */
         SourceRow: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /** Protocol */
-            protocol: string;
             /** Codec */
             codec: string;
+            counts: components["schemas"]["SourceCounts"];
+            /** Id */
+            id: string;
+            /** Lag S */
+            lag_s: number | null;
+            /** Last Seen */
+            last_seen: string | null;
+            /** Name */
+            name: string;
             /** Owner Unit */
             owner_unit: string | null;
+            /** Protocol */
+            protocol: string;
+            /** Repair */
+            repair: string | null;
+            scores: components["schemas"]["SourceScores"];
             /**
              * State
              * @enum {string}
              */
             state: "live" | "late" | "silent" | "never" | "fault" | "off";
-            /** Last Seen */
-            last_seen: string | null;
-            /** Lag S */
-            lag_s: number | null;
-            counts: components["schemas"]["SourceCounts"];
-            scores: components["schemas"]["SourceScores"];
             /** Why Not Live */
             why_not_live: string | null;
-            /** Repair */
-            repair: string | null;
         };
         /**
          * SourceScores
          * @description Đúng, đủ, sạch, sống: shares from 0 to 1; null is unknown.
          */
         SourceScores: {
-            /** Correct */
-            correct: number | null;
-            /** Complete */
-            complete: number | null;
             /** Clean */
             clean: number | null;
+            /** Complete */
+            complete: number | null;
+            /** Correct */
+            correct: number | null;
             /** Live */
             live: number | null;
-        };
-        /**
-         * SourceTest
-         * @description How the test of a source went: each check, and a look at what came.
-         */
-        SourceTest: {
-            /** Ok */
-            ok: boolean;
-            /** Checks */
-            checks: components["schemas"]["Diagnostic"][];
-            /** Preview */
-            preview: {
-                [key: string]: unknown;
-            }[];
         };
         /**
          * Sources
          * @description All sources the caller may see.
          */
         Sources: {
-            /** Position */
-            position: number;
             /**
              * At
              * Format: date-time
              */
             at: string;
+            brief: components["schemas"]["SourcesBrief"];
+            /** Position */
+            position: number;
             /** Rows */
             rows: components["schemas"]["SourceRow"][];
-            brief: components["schemas"]["SourcesBrief"];
         };
         /**
          * SourcesBrief
@@ -1190,111 +2017,115 @@ export interface components {
         SourcesBrief: {
             /** Live */
             live: number;
-            /** Total */
-            total: number;
             /** Silent */
             silent: number;
+            /** Total */
+            total: number;
         };
         /**
          * Station
          * @description A station with all its present values.
          */
         Station: {
-            /** Position */
-            position: number;
+            /** Alarms */
+            alarms: components["schemas"]["AlarmRow"][];
+            /** Aqi */
+            aqi: number | null;
+            /** Aqi Band */
+            aqi_band: string | null;
+            /** Aqi Title */
+            aqi_title: string | null;
+            /** Area */
+            area: string | null;
+            /** Area Name */
+            area_name: string | null;
             /**
              * At
              * Format: date-time
              */
             at: string;
+            /** Attributes */
+            attributes: components["schemas"]["AttributeNow"][];
+            /** Cadence S */
+            cadence_s: number | null;
+            headline: components["schemas"]["Headline"] | null;
             /** Id */
             id: string;
+            /** Indicators */
+            indicators: components["schemas"]["Figure"][];
             /** Name */
             name: string;
-            /** Type */
-            type: string;
-            /** Type Title */
-            type_title: string;
+            /** Observed At */
+            observed_at: string | null;
+            /** Owner */
+            owner: string | null;
+            /** Owner Unit */
+            owner_unit: string | null;
             /** Place */
             place: [
                 number,
                 number
             ] | null;
-            /** Area */
-            area: string | null;
-            /** Area Name */
-            area_name: string | null;
-            /** Aqi */
-            aqi: number | null;
-            /** Aqi Band */
-            aqi_band: string | null;
-            headline: components["schemas"]["Headline"] | null;
-            /** Observed At */
-            observed_at: string | null;
+            /** Position */
+            position: number;
+            source: components["schemas"]["SourceOfStation"] | null;
             /**
              * State
              * @enum {string}
              */
             state: "ok" | "attention" | "alarm" | "silent" | "unknown";
-            /** Owner Unit */
-            owner_unit: string | null;
-            /** Owner */
-            owner: string | null;
-            /** Cadence S */
-            cadence_s: number | null;
-            /** Attributes */
-            attributes: components["schemas"]["AttributeNow"][];
-            /** Indicators */
-            indicators: components["schemas"]["Figure"][];
-            /** Alarms */
-            alarms: components["schemas"]["AlarmRow"][];
-            source: components["schemas"]["SourceOfStation"] | null;
+            /** Type */
+            type: string;
+            /** Type Title */
+            type_title: string;
         };
         /**
          * StationBrief
          * @description A station as a dot on the map or a row in a list.
          */
         StationBrief: {
+            /** Aqi */
+            aqi: number | null;
+            /** Aqi Band */
+            aqi_band: string | null;
+            /** Aqi Title */
+            aqi_title: string | null;
+            /** Area */
+            area: string | null;
+            headline: components["schemas"]["Headline"] | null;
             /** Id */
             id: string;
             /** Name */
             name: string;
-            /** Type */
-            type: string;
+            /** Observed At */
+            observed_at: string | null;
+            /** Owner Unit */
+            owner_unit: string | null;
             /** Place */
             place: [
                 number,
                 number
             ] | null;
-            /** Area */
-            area: string | null;
-            /** Aqi */
-            aqi: number | null;
-            /** Aqi Band */
-            aqi_band: string | null;
-            headline: components["schemas"]["Headline"] | null;
-            /** Observed At */
-            observed_at: string | null;
             /**
              * State
              * @enum {string}
              */
             state: "ok" | "attention" | "alarm" | "silent" | "unknown";
-            /** Owner Unit */
-            owner_unit: string | null;
+            /** Type */
+            type: string;
         };
         /**
          * Stations
          * @description All stations the caller may see; `position` is where the live feed goes on from here.
          */
         Stations: {
-            /** Position */
-            position: number;
             /**
              * At
              * Format: date-time
              */
             at: string;
+            /** Position */
+            position: number;
             /** Rows */
             rows: components["schemas"]["StationBrief"][];
         };
@@ -1316,54 +2147,55 @@ export interface components {
          * @description A step of the procedure: who holds it, until when; the time left is the server's.
          */
         Step: {
-            /** Id */
-            id: string;
-            /** Title */
-            title: string;
-            /** Text */
-            text: string;
-            /** Role */
-            role: string;
-            /** Role Title */
-            role_title: string;
+            /** Done At */
+            done_at: string | null;
+            /** Due At */
+            due_at: string | null;
+            /** Evidence */
+            evidence: string | null;
             /** Holder */
             holder: string | null;
             /** Holder Name */
             holder_name: string | null;
+            /** Id */
+            id: string;
+            /** Missed */
+            missed: boolean;
+            /** Role */
+            role: string;
+            /** Role Title */
+            role_title: string;
             /**
              * State
              * @enum {string}
              */
-            state: "waiting" | "ready" | "started" | "done" | "skipped" | "overdue";
-            /** Due At */
-            due_at: string | null;
+            state: "waiting" | "ready" | "started" | "done" | "skipped";
+            /** Text */
+            text: string;
             /** Time Left S */
             time_left_s: number | null;
-            /** Done At */
-            done_at: string | null;
-            /** Evidence */
-            evidence: string | null;
+            /** Title */
+            title: string;
+            /** Wants */
+            wants: string | null;
         };
         /**
          * StepDone
          * @description Mark a step done, with its evidence in words or a link.
          */
         StepDone: {
-            /**
-             * Evidence
-             * @default null
-             */
-            evidence: string | null;
+            /** Evidence */
+            evidence?: string | null;
         };
         /**
          * Subject
          * @description What an alarm is about: an entity or an area.
          */
         Subject: {
-            /** Entity */
-            entity: string | null;
             /** Area */
             area: string | null;
+            /** Entity */
+            entity: string | null;
             /** Name */
             name: string;
             /** Place */
@@ -1373,70 +2205,14 @@ export interface components {
             ] | null;
         };
         /**
-         * UploadColumn
-         * @description A column of an uploaded sheet, and what the mapping makes of it.
+         * Unshelve
+         * @description Take an alarm back before its time, perhaps with a word.
          */
-        UploadColumn: {
-            /** Name */
-            name: string;
-            /** Samples */
-            samples: string[];
-            /** Mapped To */
-            mapped_to: string | null;
-        };
-        /**
-         * UploadCounts
-         * @description What would come of the upload.
-         */
-        UploadCounts: {
-            /** Rows */
-            rows: number;
-            /** Readings */
-            readings: number;
-            /** Errors */
-            errors: number;
-            /** Duplicate */
-            duplicate: number;
-        };
-        /**
-         * UploadDone
-         * @description An upload taken in: the journal entry it became.
-         */
-        UploadDone: {
-            /** Journal */
-            journal: number;
-            /** Duplicate */
-            duplicate: boolean;
-        };
-        /**
-         * UploadDryRun
-         * @description An upload looked at, nothing kept yet; commit it by its id.
-         */
-        UploadDryRun: {
-            /** Id */
-            id: string;
-            /** File Name */
-            file_name: string;
-            /** Sheet */
-            sheet: string | null;
-            /** Columns */
-            columns: components["schemas"]["UploadColumn"][];
-            /** Preview */
-            preview: (string | null)[][];
-            /** Errors */
-            errors: components["schemas"]["UploadError"][];
-            counts: components["schemas"]["UploadCounts"];
-        };
-        /**
-         * UploadError
-         * @description What is wrong in a cell or a row.
-         */
-        UploadError: {
-            /** Row */
-            row: number;
-            /** Column */
-            column: string | null;
-            /** Reason */
+        Unshelve: {
+            /**
+             * Reason
+             * @default
+             */
             reason: string;
         };
         /**
@@ -1444,43 +2220,43 @@ export interface components {
          * @description Where a number comes from: formula, law, inputs; or source batch, raw line and corrections.
          */
         Why: {
-            /** Title */
-            title: string;
-            /** Value */
-            value: number | null;
-            /** Unit */
-            unit: string;
             /** At */
             at: string | null;
-            /** Quality */
-            quality: ("measured" | "calibrating" | "fault" | "estimated") | null;
-            formula: components["schemas"]["Formula"] | null;
-            /** Law */
-            law: components["schemas"]["Law"][];
-            /** Inputs */
-            inputs: components["schemas"]["WhyInput"][];
             batch: components["schemas"]["Batch"] | null;
-            raw: components["schemas"]["RawLine"] | null;
             /** Corrections */
             corrections: components["schemas"]["Correction"][];
+            formula: components["schemas"]["Formula"] | null;
+            /** Inputs */
+            inputs: components["schemas"]["WhyInput"][];
+            /** Law */
+            law: components["schemas"]["Law"][];
+            /** Quality */
+            quality: ("measured" | "calibrating" | "fault" | "estimated") | null;
+            raw: components["schemas"]["RawLine"] | null;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: number | null;
         };
         /**
          * WhyInput
          * @description One number that went into another; `href` asks why of it in turn.
          */
         WhyInput: {
-            /** Title */
-            title: string;
-            /** Value */
-            value: number | null;
-            /** Unit */
-            unit: string;
             /** At */
             at: string | null;
-            /** Quality */
-            quality: ("measured" | "calibrating" | "fault" | "estimated") | null;
             /** Href */
             href: string | null;
+            /** Quality */
+            quality: ("measured" | "calibrating" | "fault" | "estimated") | null;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: number | null;
         };
     };
     responses: never;
@@ -1490,4 +2266,1377 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    alarms_alarms: {
+        parameters: {
+            query?: {
+                state?: ("unacknowledged" | "acknowledged" | "cleared_unacknowledged" | "shelved" | "suppressed" | "out_of_service" | "closed")[] | null;
+                severity?: number[] | null;
+                area?: string[] | null;
+                unit?: string[] | null;
+                q?: string;
+                entity?: string | null;
+                incident?: string | null;
+                open?: boolean;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmPage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_acknowledge_many: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcknowledgeMany"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManyResult"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_alarm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_acknowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Comment"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_close: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseAlarm"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_comment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Comment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_open_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["OpenIncident"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentOpened"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_shelve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Shelve"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_unshelve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Unshelve"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    areas_areas: {
+        parameters: {
+            query?: {
+                as_of?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Areas"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    history_history: {
+        parameters: {
+            query: {
+                entity: string;
+                attribute: string;
+                dataset?: string;
+                /** @description Begin, included; a day before `to` if not given. */
+                from?: string | null;
+                /** @description End, not included; now if not given. */
+                to?: string | null;
+                points?: number;
+                bucket?: "auto" | "raw" | "hour" | "day";
+                as_known_at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    history_history_csv: {
+        parameters: {
+            query: {
+                entity: string;
+                attribute: string;
+                dataset?: string;
+                /** @description Begin, included; a day before `to` if not given. */
+                from?: string | null;
+                /** @description End, not included; now if not given. */
+                to?: string | null;
+                as_known_at?: string | null;
+                manner?: "excel" | "api";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    history_history_xlsx: {
+        parameters: {
+            query: {
+                entity: string;
+                attribute: string;
+                dataset?: string;
+                /** @description Begin, included; a day before `to` if not given. */
+                from?: string | null;
+                /** @description End, not included; now if not given. */
+                to?: string | null;
+                as_known_at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_incidents: {
+        parameters: {
+            query?: {
+                state?: ("open" | "closed")[] | null;
+                severity?: number[] | null;
+                area?: string[] | null;
+                unit?: string[] | null;
+                q?: string;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentPage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_open_by_itself: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewIncident"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentOpened"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_close: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseIncident"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_comment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Comment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_holders: {
+        parameters: {
+            query: {
+                step: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeopleRows"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_reopen: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reopen"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_assign_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Assign"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_finish_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StepDone"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_start_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources_journal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                seq: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JournalEntry"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources_journal_raw_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                seq: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    live_live_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    overview_overview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources_replay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Replay"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replayed"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_who_am_i: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources_sources: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sources"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources_save_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceDraft"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources_quarantine: {
+        parameters: {
+            query?: {
+                state?: string;
+                reason?: string | null;
+                cursor?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantinePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readings_push_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    stations_stations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stations"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stations_station: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Station"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    why_why: {
+        parameters: {
+            query: {
+                of: string;
+                as_known_at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Why"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    probe_livez_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    probe_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "ngsi-ld_query_get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "ngsi-ld_retrieve_get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "ngsi-ld_upsert_post": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    probe_readyz_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+}

@@ -25,7 +25,6 @@ export type Replayed = Shapes['Replayed'];
 export type Session = Shapes['Session'];
 export type Source = Shapes['Source'];
 export type SourceRow = Shapes['SourceRow'];
-export type SourceTest = Shapes['SourceTest'];
 export type Sources = Shapes['Sources'];
 export type SourcesBrief = Shapes['SourcesBrief'];
 export type Station = Shapes['Station'];

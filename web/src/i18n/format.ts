@@ -53,6 +53,19 @@ export function number(value: number | null | undefined, digits?: number): strin
   ).format(value);
 }
 
+/** A number with exactly so many decimals, for columns. */
+export function fixed(value: number | null | undefined, digits: number): string {
+  if (value == null || Number.isNaN(value)) return UNKNOWN;
+  return cached(
+    `f${digits}`,
+    () =>
+      new Intl.NumberFormat(speaking.locale, {
+        minimumFractionDigits: digits,
+        maximumFractionDigits: digits,
+      }),
+  ).format(value);
+}
+
 /** A share from 0 to 1 as a percentage. */
 export function percent(share: number | null | undefined, digits = 0): string {
   if (share == null) return UNKNOWN;

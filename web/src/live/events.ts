@@ -23,6 +23,7 @@ export function reader(told: (event: Event) => void, heard: () => void): (piece:
     for (const line of lines) {
       if (line === '') {
         if (data.length || name) told({ id, name: name || 'message', data: data.join('\n') });
+        id = ''; // unlike `EventSource`: a message without a position is in no log
         name = '';
         data = [];
         continue;

@@ -115,8 +115,6 @@ async function lead(relay: (what: Relayed) => void, stop: AbortSignal) {
             return; // not for us
           }
           const message = { position: Number(event.id) || 0, name: event.name, data };
-          // A message of no log may carry the position of the log before it: it must not be taken for that one.
-          if (/Changed$|^reset$/.test(message.name)) message.position = 0;
           relay({ kind: 'message', message });
           take(message);
         },

@@ -42,9 +42,11 @@ export function figuresOf(message: Message): FiguresChanged | null {
   return message.name === 'FiguresChanged' ? (message.data as FiguresChanged) : null;
 }
 
+const AT_REST = new Set<AlarmRow['state']>(['closed', 'shelved', 'suppressed', 'out_of_service']);
+
 /** Whether an alarm still asks for attention on the overview: not shelved, not closed. */
 export function open(alarm: AlarmRow): boolean {
-  return alarm.state !== 'closed' && alarm.state !== 'shelved';
+  return !AT_REST.has(alarm.state);
 }
 
 /** Those not received first, then by deadline, then by severity; the newest first among equals. */
