@@ -71,6 +71,7 @@ class Reader:
         self.folder = folder
         self.shown = shown or folder.name
         self.pack = ""
+        self.needs: tuple[str, ...] = ()
         self.findings: list[Finding] = []
 
     def where(self, document: Document, *path: str | int) -> Where:
@@ -90,8 +91,8 @@ class Reader:
         )
 
     def id(self, key: str) -> str:
-        """The full id of one of the pack's own things, or of another pack's (which has a dot)."""
-        return key if "." in key else f"{self.pack}.{key}"
+        """The full id of one of the pack's own things, or of a pack's that it needs (then written in full)."""
+        return key if key.partition(".")[0] in (self.pack, *self.needs) else f"{self.pack}.{key}"
 
     def document(self, path: Path) -> Document | None:
         """Read a file; a mistake is noted."""
@@ -165,6 +166,7 @@ def read_pack(
         reader.found(bad)
         return None, reader.findings
     reader.pack = head.id
+    reader.needs = tuple(head.needs)
     has_code = any(path.suffix == ".py" for path in folder.rglob("*.py"))
     indicators: dict[str, IndicatorDeclaration] = {}
     limits: dict[str, LimitDeclaration] = {}
@@ -266,10 +268,12 @@ def _declared(reader: Reader) -> tuple[dict[str, IndicatorDeclaration], dict[str
 
 def _agreement(declared: IndicatorDeclaration) -> Iterable[str]:
     """Names in `reads` and the function's arguments must agree."""
-    arguments = set(inspect.signature(declared.function).parameters)
-    for name in declared.reads.keys() - arguments:
+    parameters = inspect.signature(declared.function).parameters
+    takes_more = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    arguments = {name for name, p in parameters.items() if p.kind is not inspect.Parameter.VAR_KEYWORD}
+    for name in sorted(declared.reads.keys() - arguments) if not takes_more else ():
         yield f"it reads `{name}`, but has no such argument. Add the argument, or take it from `reads`."
-    for name in arguments - declared.reads.keys():
+    for name in sorted(arguments - declared.reads.keys()):
         yield f"it has an argument `{name}` that is not in `reads`. Say there what it is to be given."
 
 
@@ -635,7 +639,7 @@ def _dashboard(reader: Reader, document: Document, key: str, s: shape.DashboardS
             WidgetDeclaration(
                 kind=w.kind,
                 title=w.title,
-                of=tuple(name if "." in name else reader.id(name) for name in w.of),
+                of=tuple(name if name[:1].isupper() else reader.id(name) for name in w.of),
                 span=w.span,
                 settings=w.settings,
             )
