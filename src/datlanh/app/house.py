@@ -114,7 +114,9 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
     collect = Collect(database, clock, settings, packs)
     places = Places(clock, keep, people)
     measure = Measure(database, clock, packs, keep, areas_of=places.kinds_of)
-    detect = Detect(database, clock, packs, keep, limits=measure, areas_of=places.areas_of)
+    detect = Detect(
+        database, clock, packs, keep, limits=measure, areas_of=places.areas_of, area_holds=places.holds
+    )
     measure.hear(detect.feed_indicators)
     operate = Operate(database, clock, packs, area_of=places.area_of, owner_of=places.owner_of)
     return House(

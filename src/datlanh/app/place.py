@@ -75,6 +75,12 @@ class Places:
         on = self._today()
         return tuple((await self.kinds_of(tx, [entity], on)).get(entity, {}).values())
 
+    async def holds(self, code: str, lon: float, lat: float, on: date) -> bool:
+        """Whether a place lies in an area, as the area was on a day."""
+        area = await self._people.area(code, on)
+        found = await self._people.area_at(lon, lat, on, area.kind)
+        return found is not None and found.code == code
+
     async def kinds_of(
         self, tx: Transaction, entities: Sequence[str], on: date
     ) -> Mapping[str, Mapping[str, str]]:

@@ -17,10 +17,14 @@ def wiring(house: "House") -> dict[str, dict[type[Message], Listener]]:
     """The readers by name, and what each hears."""
     from datlanh.model.messages.collect import SourceSaved
     from datlanh.model.messages.detect import EventBegan, EventEnded
+    from datlanh.model.messages.measure import LimitChanged
 
     return {
         "places": {
             SourceSaved: house.places.source_saved,
+        },
+        "detect": {
+            LimitChanged: house.detect.limit_changed,
         },
         "operate": {
             EventBegan: house.operate.event_began,

@@ -35,6 +35,7 @@ from datlanh.model.detection import (
 from datlanh.model.errors import BadInput, NotFound
 from datlanh.model.indicator import PROVINCE, Bounds, IndicatorValue
 from datlanh.model.messages.detect import DetectionDisabled, DetectionEnabled, EventBegan, EventEnded
+from datlanh.model.messages.measure import LimitChanged
 from datlanh.model.pack import DetectionDeclaration, Packs
 from datlanh.model.reading import QUALITY_WORDS, SeriesKey
 from datlanh.model.series import Kept
@@ -49,7 +50,8 @@ DEAF = timedelta(minutes=10)
 
 AreasOf = Callable[[Transaction, str], Awaitable[Sequence[str]]]
 """The codes of the areas an entity lies in now, from the most specific to the widest."""
-AreaHolds = Callable[[str, float, float, date], bool]
+AreaHolds = Callable[[str, float, float, date], Awaitable[bool]]
+"""Whether a place (longitude, latitude) lies in an area on a day."""
 
 
 class OwnLimits(Protocol):
@@ -432,9 +434,8 @@ class Detect:
                 entry = mirror.named(detection.id, entity, detection.dataset)
                 if entry is None or detection.begins.area is None:
                     continue
-                inside = self._area_holds(
-                    detection.begins.area, *known.place, at.astimezone(PROVINCE_ZONE).date()
-                )
+                day = at.astimezone(PROVINCE_ZONE).date()
+                inside = await self._area_holds(detection.begins.area, *known.place, day)
                 look = Observation(at=at, value=float(inside), place=known.place)
                 seen.setdefault(entry.no, (entry, []))[1].append((look, 0))
 
@@ -460,9 +461,9 @@ class Detect:
                     seen.setdefault(entry.no, (entry, []))[1].append((look, 0))
         return await self._move(tx, mirror, seen)
 
-    async def limit_changed(self, tx: Transaction, message: object) -> None:
+    async def limit_changed(self, tx: Transaction, message: LimitChanged) -> None:
         """Hear that a limit of an entity's own has changed: its watches get new rules."""
-        await store.touch(tx, str(getattr(message, "entity", "")))
+        await store.touch(tx, message.entity)
 
     async def work_due(self) -> int:
         """Look at the watches for which time alone may matter: silence, and readings that stand for a while."""
