@@ -164,14 +164,14 @@ async def test_a_key_speaks_for_its_sources_only_until_it_is_revoked(
         by=SETUP,
         expires_at=clock.now() + timedelta(days=30),
     )
-    caller = await people.key(issued.good)
+    caller = await people.key(issued.whole)
     assert caller is not None and caller.may("readings.push") and not caller.may("ngsild.write")
     assert caller.speaks_for("vsip2") and not caller.speaks_for("vsip1") and caller.source == "vsip2"
-    assert await people.key(issued.good[:-1] + ("A" if issued.good[-1] != "A" else "B")) is None
+    assert await people.key(issued.whole[:-1] + ("A" if issued.whole[-1] != "A" else "B")) is None
     assert await people.key("dlk_0000000000_x") is None
     assert await people.key("something else") is None
     clock.advance(timedelta(days=31))
-    assert await people.key(issued.good) is None
+    assert await people.key(issued.whole) is None
 
 
 async def test_a_revoked_key_is_dead_here_at_once_and_elsewhere_within_two_seconds(
@@ -179,12 +179,12 @@ async def test_a_revoked_key_is_dead_here_at_once_and_elsewhere_within_two_secon
 ) -> None:
     elsewhere = People(db, clock, settings)
     issued = await people.issue_key(name="Trạm 1", permissions=["readings.push"], by=SETUP)
-    assert await people.key(issued.good) is not None
-    assert await elsewhere.key(issued.good) is not None
+    assert await people.key(issued.whole) is not None
+    assert await elsewhere.key(issued.whole) is not None
     await people.revoke_key(issued.prefix, SETUP)
-    assert await people.key(issued.good) is None
+    assert await people.key(issued.whole) is None
     clock.advance(timedelta(seconds=2))
-    assert await elsewhere.key(issued.good) is None
+    assert await elsewhere.key(issued.whole) is None
 
 
 async def test_a_key_may_not_act_like_a_person(people: People) -> None:

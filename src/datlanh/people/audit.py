@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from datlanh.kernel import LOCK_AUDIT, Database, Transaction, queries
+from datlanh.kernel import LOCK_AUDIT, Database, Transaction, queries, say
 
 _SQL = queries(__package__)
 _LARGEST_DETAIL = 64 * 1024

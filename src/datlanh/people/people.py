@@ -21,8 +21,8 @@ from prometheus_client import Counter
 from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction, fold, sort_key, tidy
 from datlanh.model.area import Area, AreaChange, AreaKind, Restated, Unit
 from datlanh.model.errors import BadInput, Conflict, NotAllowed, NotFound, Refused, TooMuch
-from datlanh.model.person import Caller, Grant, Person, PersonId, Scope, SignedIn
-from datlanh.people import account, audit, demo, province
+from datlanh.model.person import Caller, Grant, Person, PersonId, Scope, SignedIn, system
+from datlanh.people import account, audit, boundaries, demo, province
 from datlanh.people.calendar import WorkingCalendar
 from datlanh.people.permission import FOR_KEYS, PERMISSIONS, ROLES
 from datlanh.people.store import SQL, caller_of, grant_of, person_of, read_territory
@@ -579,6 +579,26 @@ class People:
         if key not in self._features:
             self._features[key] = _feature_collection(territory.areas(day))
         return self._features[key]
+
+    async def import_boundaries(
+        self, path: Path, valid_from: date, *, dry_run: bool = False, by: Caller | None = None
+    ) -> boundaries.Report:
+        """Check official boundaries and, unless something is wrong or it is a dry run, take them: all or none."""
+        try:
+            province_box = (await self.province()).get("map", {}).get("box")
+        except NotFound:
+            province_box = None
+        report = await boundaries.check_and_import(
+            self._db,
+            self._clock,
+            path,
+            valid_from,
+            by or system("command"),
+            province_box=province_box,
+            dry_run=dry_run,
+        )
+        self.territory_is_stale()
+        return report
 
     async def calendar(self) -> WorkingCalendar:
         """Working days and hours of the province."""

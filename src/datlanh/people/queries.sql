@@ -199,6 +199,29 @@ ON CONFLICT (code, valid_from) DO UPDATE SET
     schematic = CASE WHEN a.geometry IS NULL OR a.schematic THEN excluded.schematic ELSE a.schematic END,
     folded = excluded.folded, sort_key = excluded.sort_key
 
+-- name: area_on
+-- The version of an area that holds on a day, locked.
+SELECT valid_from, geometry_source FROM people.area
+WHERE code = %(code)s AND valid_from <= %(day)s AND (valid_to IS NULL OR valid_to > %(day)s) FOR UPDATE
+
+-- name: area_split
+-- End the version of an area on a day and begin another that is the same but for what follows.
+WITH ended AS (
+    UPDATE people.area SET valid_to = %(day)s
+    WHERE code = %(code)s AND valid_from < %(day)s AND (valid_to IS NULL OR valid_to > %(day)s)
+    RETURNING code, valid_from
+)
+INSERT INTO people.area (code, valid_from, valid_to, kind, name, parent, region, lon, lat, area_km2, population,
+    population_year, source, geometry, schematic, geometry_source, folded, sort_key)
+SELECT a.code, %(day)s, a.valid_to, a.kind, a.name, a.parent, a.region, a.lon, a.lat, a.area_km2, a.population,
+    a.population_year, a.source, a.geometry, a.schematic, a.geometry_source, a.folded, a.sort_key
+FROM people.area a JOIN ended USING (code, valid_from)
+
+-- name: area_goes_on
+-- Say that an area goes on whole under its code.
+INSERT INTO people.area_change (old, new, on_day, share_of_old, share_of_new, basis, decree)
+VALUES (%(code)s, %(code)s, %(day)s, 1, 1, 'whole', %(decree)s) ON CONFLICT DO NOTHING
+
 -- name: area_boundary
 -- Give an area version its official boundary.
 UPDATE people.area SET geometry = %(geometry)s, schematic = false, geometry_source = %(source)s

@@ -156,7 +156,8 @@ def grown_outline(centres: Floats, sizes: Floats, bridge_km: float) -> BaseGeome
             high = factor
         else:
             low = factor
-    return shape.simplify(_SMOOTH_KM)
+    smooth: BaseGeometry = shape.simplify(_SMOOTH_KM)
+    return smooth
 
 
 # --- the map of a province ---------------------------------------------------------------------------------
@@ -209,7 +210,7 @@ def draw(folder: Path) -> tuple[dict[str, Any], Fit]:
     faces = _faces([piece for _, _, piece in pieces], centre)
     groups: dict[tuple[str, date, date | None], list[BaseGeometry]] = defaultdict(list)
     for face in faces:
-        new, old, _ = max(pieces, key=lambda p: p[2].intersection(face.km).area)
+        new, old, _ = max(pieces, key=lambda p: (p[2].intersection(face.km).area, -p[2].distance(face.km)))
         district = before[old].parent or ""
         for code, start, end in (
             (new, turn, None),
@@ -272,9 +273,8 @@ def _faces(pieces: Sequence[BaseGeometry], plane: Plane) -> list[_Face]:
     found = []
     for face in polygonize(shapely.union_all(borders, grid_size=1e-5)):
         km = shapely.transform(face, lambda xy: np.column_stack(plane.to_km(xy[:, 0], xy[:, 1])))
-        # A hole that the net encloses is nobody's.
-        if any(piece.intersection(km).area > 0.5 * km.area for piece in pieces):
-            found.append(_Face(km, face))
+        # The outline has no holes, so every face is somebody's; some are slivers that rounding made.
+        found.append(_Face(km, face))
     return found
 
 

@@ -73,9 +73,14 @@ class Territory:
     def granted(self, code: str, since: date, day: date) -> frozenset[str]:
         """What a grant of `since` for an area covers on `day`: nothing once that area is no longer the same one."""
         then, now = self.on(since).by_code.get(code), self.on(day).by_code.get(code)
-        if then is None or now is None or then.valid_from != now.valid_from:
+        if then is None or now is None or since > day:
             return frozenset()
-        return self.below(code, day)
+        # A town that became a city, or has another boundary, goes on as itself; a code given anew does not.
+        goes_on = {
+            c.on for c in self.all_changes if c.old == c.new == code and c.share_of_old == c.share_of_new == 1
+        }
+        turns = {a.valid_from for a in self.all_areas if a.code == code and since < a.valid_from <= day}
+        return self.below(code, day) if turns <= goes_on else frozenset()
 
     def at(self, lon: float, lat: float, day: date, kind: AreaKind = AreaKind.COMMUNE) -> Area | None:
         """The area of that kind at a place, by the shapes we have; on a border the lower code."""
@@ -179,7 +184,7 @@ class Territory:
 
 def _shape(geometry: Mapping[str, Any]) -> BaseGeometry:
     """A shape of what GeoJSON tells."""
-    found: BaseGeometry = shape(geometry)  # type: ignore[no-untyped-call]
+    found: BaseGeometry = shape(geometry)
     return found
 
 
@@ -211,10 +216,10 @@ class _Day:
         if kind not in self._trees:
             areas = tuple(area for area in self.areas if area.kind == kind and area.geometry is not None)
             shapes = [_shape(area.geometry) for area in areas if area.geometry is not None]
-            shapely.prepare(shapes)  # type: ignore[no-untyped-call]
+            shapely.prepare(shapes)
             self._trees[kind] = (STRtree(shapes), areas)
         tree, areas = self._trees[kind]
         if not areas:
             return None
-        hits = tree.query(Point(lon, lat), predicate="intersects")  # type: ignore[no-untyped-call]
+        hits = tree.query(Point(lon, lat), predicate="intersects")
         return areas[min(hits)] if len(hits) else None

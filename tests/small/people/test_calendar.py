@@ -1,0 +1,58 @@
+"""Working days and working time."""
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from datlanh.people.calendar import CalendarDay, WorkingCalendar
+
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+CALENDAR = WorkingCalendar.of_rows(
+    {"day": date.fromisoformat(day), "working": working, "title": "x", "reference": "x", "verified": True}
+    for day, working in (("2026-01-01", False), ("2026-01-02", False), ("2026-01-10", True))
+)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=ZONE)
+
+
+def test_a_day_that_differs_from_its_weekday_wins() -> None:
+    assert not CALENDAR.works(date(2026, 1, 2))  # a Friday, swapped
+    assert CALENDAR.works(date(2026, 1, 10))  # a Saturday, worked instead
+    assert not CALENDAR.works(date(2026, 1, 11))
+    assert CALENDAR.known(2026) and not CALENDAR.known(2027)
+    assert CALENDAR.days[date(2026, 1, 2)] == CalendarDay(
+        day=date(2026, 1, 2), working=False, title="x", reference="x", verified=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "count", "end"),
+    [
+        ("2025-12-31", 1, "2026-01-05"),
+        ("2026-01-09", 1, "2026-01-10"),
+        ("2026-01-05", -1, "2025-12-31"),
+        ("2026-01-05", 0, "2026-01-05"),
+    ],
+)
+def test_working_days_are_counted_from_the_next_one(start: str, count: int, end: str) -> None:
+    assert CALENDAR.add_days(date.fromisoformat(start), count) == date.fromisoformat(end)
+    if count > 0:
+        assert CALENDAR.days_between(date.fromisoformat(start), date.fromisoformat(end)) == count
+
+
+@pytest.mark.parametrize(
+    ("start", "hours", "end"),
+    [
+        ("2026-01-05T08:00", 2, "2026-01-05T10:00"),
+        ("2026-01-05T11:00", 1, "2026-01-05T14:00"),  # over the noon break
+        ("2026-01-05T16:30", 1, "2026-01-06T08:00"),  # over the night
+        ("2025-12-31T16:30", 1, "2026-01-05T08:00"),  # over the holidays and the weekend
+        ("2026-01-03T10:00", 1, "2026-01-05T08:30"),  # asked on a Saturday
+        ("2026-01-05T07:30", 7.5, "2026-01-05T17:00"),  # a whole day ends on that day
+    ],
+)
+def test_working_time_runs_only_in_office_hours(start: str, hours: float, end: str) -> None:
+    assert CALENDAR.add_time(at(start), timedelta(hours=hours)) == at(end)
