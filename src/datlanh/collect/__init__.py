@@ -5,7 +5,7 @@ What the floors above may ask is on `Collect`. The applier takes batches by `cla
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import structlog
 
 from datlanh.collect import count as counting
+from datlanh.collect.account import Account, Accounts
 from datlanh.collect.batch import Batch, Offer, Receipt
 from datlanh.collect.count import Day, Kept, Live
 from datlanh.collect.inbox import PARTS, Inbox, parts
@@ -23,13 +24,14 @@ from datlanh.collect.quarantine import Quarantine, Quarantined
 from datlanh.collect.registry import Registry
 from datlanh.collect.source import read_folder
 from datlanh.collect.watch import Watch
-from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction, queries
+from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Lease, Settings, Transaction, queries
 from datlanh.model.messages.collect import QuarantineReplayed
 from datlanh.model.pack import Packs
 from datlanh.model.reading import Mapped, Refusal
 from datlanh.model.source import Source
 
 __all__ = [
+    "Account",
     "Batch",
     "Collect",
     "Day",
@@ -72,6 +74,9 @@ class Collect:
         self._claimed: WeakKeyDictionary[Transaction, dict[int, Batch]] = WeakKeyDictionary()
         self._worked_at: float | None = None
         self.watch = Watch(self.inbox, self.registry, self.quarantine_store, clock, settings.inbox_folder)
+        self.accounts = Accounts(database, clock)
+        # What `run` runs side by side; each ends soon after `stop` is set.
+        self.programs: list[Callable[[asyncio.Event], Awaitable[None]]] = [self.run_files]
 
     # -- the applier -----------------------------------------------------------------------------
 
@@ -220,6 +225,19 @@ class Collect:
 
     # -- programs --------------------------------------------------------------------------------
 
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve every source until told to stop."""
+        async with asyncio.TaskGroup() as group:
+            for program in self.programs:
+                group.create_task(_as_task(program, stop))
+
+    async def run_files(self, stop: asyncio.Event) -> None:
+        """Watch the folder and serve our receivers; one program at a time does, whoever has the lease."""
+        from datlanh.collect.program import run_files
+
+        lease = Lease(self._database, "collect files")
+        await run_files(lease, self.watch, self.accounts, self._clock, self.settings, stop)
+
     async def work_due(self) -> int:
         """Keep the partitions ahead of time and forget old keys; cheap, asked each second."""
         now = self._clock.monotonic()
@@ -229,6 +247,10 @@ class Collect:
         await self.journal_store.make_days()
         await self.journal_store.forget_seen()
         return 1
+
+
+async def _as_task(program: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
+    await program(stop)
 
 
 class _NothingKept:

@@ -229,6 +229,7 @@ class Watch:
         self.folder = folder
         self._seen: dict[tuple[tuple[str, ...], str], _Seen] = {}
         self._sources: Mapping[str, Source] = {}
+        self._prepared_for: Mapping[str, Source] | None = None
         self._whose = Whose()
         self._moved: deque[_Moved] = deque(maxlen=50_000)
 
@@ -237,9 +238,11 @@ class Watch:
     async def prepare(self) -> None:
         """Make the folder and those of the stations that have one."""
         await self._refresh()
-        await asyncio.to_thread(self._make, sorted(self._whose.by_folder))
+        await asyncio.to_thread(self.make_folders)
 
-    def _make(self, folders: Sequence[str]) -> None:
+    def make_folders(self) -> None:
+        """Make the folders that are known to be needed; harmless when they are there."""
+        folders = sorted(self._whose.by_folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in (DONE, REFUSED, *folders):
             (self.folder / name).mkdir(mode=0o750, exist_ok=True)
@@ -260,7 +263,9 @@ class Watch:
         return looked
 
     async def deliver(self, folders: tuple[str, ...], name: str) -> Looked:
-        """Take one file that is known to be complete (a receiver's), now."""
+        """Take one file that is known to be complete (a receiver's), now; not one that is to be renamed yet."""
+        if _unfinished(name):
+            return Looked()
         await self._refresh()
         found = await asyncio.to_thread(self._find, folders, name)
         looked = Looked()
@@ -270,11 +275,13 @@ class Watch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until told to stop; a short rest when there was nothing, a longer one when we are refused."""
-        await self.prepare()
         swept = self._clock.monotonic() - 3600
         while not stop.is_set():
             rest = POLL_S
             try:
+                if self._prepared_for is not self._sources or not self._sources:
+                    await self.prepare()
+                    self._prepared_for = self._sources
                 looked = await self.look()
                 if looked.busy:
                     rest = min(30.0, looked.busy)
