@@ -6,8 +6,8 @@ the clock or the network, and neither should a pack.
 """
 
 from datlanh.kit.declare import across, fact, indicator, last, limit, parameter, seen, values
-from datlanh.kit.series import Group, Result, Seen, Series
 from datlanh.kit.steps import half_up, on_table
+from datlanh.model.given import Group, Result, Seen, Series
 from datlanh.model.indicator import Bounds
 from datlanh.model.pack import ParameterValue
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from datlanh.keep import Keep
 from datlanh.kernel import Transaction, from_micros
-from datlanh.kit import Group, Seen, Series
 from datlanh.measure import grid
 from datlanh.measure.store import Store
+from datlanh.model.given import Group, Seen, Series
 from datlanh.model.indicator import PROVINCE, IndicatorDeclaration, Read, ReadKind
 from datlanh.model.pack import Packs, ParameterValue
 from datlanh.model.reading import Quality, SeriesKey
