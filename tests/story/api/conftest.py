@@ -3,12 +3,15 @@
 import asyncio
 import json
 import socket
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 import uvicorn
 
@@ -17,6 +20,9 @@ from datlanh.app.house import House, build, province_folder
 from datlanh.app.http.server import make_app
 from datlanh.app.wiring import wiring
 from datlanh.kernel import Database, HeldClock, Reader, Settings
+from datlanh.people import People
+
+NOW = datetime(2026, 11, 23, 7, 32, tzinfo=UTC)
 
 
 @dataclass
@@ -62,17 +68,52 @@ class Served:
                 return
 
 
+def _of(url: str, database: str) -> str:
+    start, _, tail = url.partition("?")
+    return start.rsplit("/", 1)[0] + "/" + database + ("?" + tail if tail else "")
+
+
+@pytest.fixture(scope="session")
+def province(postgres: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A database with the reference province and its people in it, made once; and the accounts as JSON."""
+    name = f"province_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
+    home = tmp_path_factory.mktemp("province")
+
+    async def load() -> None:
+        settings = Settings(home=home, database_url=_of(postgres, name), demo=True)
+        database = Database(settings.database_url)
+        people = People(database, HeldClock(NOW), settings)
+        await people.load_province(province_folder(settings))
+        await people.ensure_demo_accounts(province_folder(settings))
+        await database.close()
+
+    asyncio.run(load())
+    return name, (home / "demo-accounts.json").read_text("utf-8")
+
+
 @pytest.fixture
-async def house(settings: Settings, clock: HeldClock, db: Database, tmp_path: Path) -> AsyncIterator[House]:
-    """A house with the reference province in it."""
-    built = build(settings.with_(demo=True), clock, db, "test")
-    await built.people.load_province(province_folder(settings))
-    await built.people.ensure_demo_accounts(province_folder(settings))
+async def house(
+    province: tuple[str, str], postgres: str, clock: HeldClock, tmp_path: Path
+) -> AsyncIterator[House]:
+    """A house with the reference province and two stations in it."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{province[0]}" STRATEGY file_copy')
+    settings = Settings(home=tmp_path, database_url=_of(postgres, name), allow_loopback=True)
+    (tmp_path / "demo-accounts.json").write_text(province[1], "utf-8")
+    database = Database(settings.database_url, size=8)
+    await database.open()
+    built = build(settings, clock, database, "test")
     folder = tmp_path / "sources"
     folder.mkdir()
     (folder / "sources.yaml").write_text((Path(__file__).parent / "sources.yaml").read_text("utf-8"), "utf-8")
     await built.collect.load_sources(folder)
     yield built
+    await database.close()
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
@@ -83,7 +124,11 @@ async def served(house: House, clock: HeldClock, tmp_path: Path) -> AsyncIterato
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        make_app(house, web=web), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2
+        make_app(house, web=web),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
     accounts = {

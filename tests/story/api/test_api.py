@@ -63,7 +63,12 @@ async def test_a_reading_is_shown_everywhere_the_same(served: Any) -> None:
     assert (pm25["value"], pm25["quality"], pm25["stale"]) == (54, "measured", False)
     assert station["source"]["id"] == "BD_TDM_KK01"
 
-    asked = {"entity": STATION, "attribute": "pm25", "from": "2026-11-22T20:00:00Z", "to": "2026-11-23T07:30:00Z"}
+    asked = {
+        "entity": STATION,
+        "attribute": "pm25",
+        "from": "2026-11-22T20:00:00Z",
+        "to": "2026-11-23T07:30:00Z",
+    }
     history = (await client.get("/api/v1/history", params=asked)).json()
     assert history["summary"]["count"] == 12
     assert history["summary"]["last"] == 54
@@ -83,7 +88,12 @@ async def test_a_reading_is_shown_everywhere_the_same(served: Any) -> None:
 async def test_files_of_history_say_where_they_come_from(served: Any) -> None:
     await _air(served)
     client = await served.signed_in("duty_officer")
-    asked = {"entity": STATION, "attribute": "pm25", "from": "2026-11-22T20:00:00Z", "to": "2026-11-23T07:30:00Z"}
+    asked = {
+        "entity": STATION,
+        "attribute": "pm25",
+        "from": "2026-11-22T20:00:00Z",
+        "to": "2026-11-23T07:30:00Z",
+    }
     plain = await client.get("/api/v1/history.csv", params=asked)
     assert plain.headers["content-type"] == "text/csv; charset=utf-8"
     assert plain.text.splitlines()[-1] == "2026-11-23T07:00:00Z,54.0,measured"
