@@ -149,9 +149,7 @@ def table_of(body: bytes, plan: Plan, *, sheet: bool) -> Table:
     """The rows of a body; refuses what is no table, and one that is too large."""
     if len(body) > BYTES_LIMIT:
         raise TooMuch("doors.file_too_large", limit=BYTES_LIMIT)
-    rows: Iterator[tuple[int, Sequence[Cell]]] = (
-        rows_of(body, plan.sheet) if sheet else _text_rows(body, plan)
-    )
+    rows: Iterator[tuple[int, Sequence[Cell]]] = rows_of(body, plan.sheet) if sheet else text_rows(body, plan)
     names: tuple[str, ...] = ()
     if plan.header:
         for number, cells in rows:
@@ -184,7 +182,8 @@ def _used(plan: Plan) -> set[str]:
     return used - {""}
 
 
-def _text_rows(body: bytes, plan: Plan) -> Iterator[tuple[int, Sequence[Cell]]]:
+def text_rows(body: bytes, plan: Plan) -> Iterator[tuple[int, Sequence[Cell]]]:
+    """The rows of a text with the numbers of the lines they begin on."""
     text = _text(body, plan.encoding)
     if "\x00" in text:
         raise BadInput("doors.not_text_file")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from datlanh.collect import ngsild, tt10
+from datlanh.collect import csvmap, jsonmap, message, ngsild, push, tt10
 from datlanh.collect.batch import Batch
 from datlanh.collect.source import folder_of
 from datlanh.model.errors import BadInput
@@ -31,7 +31,12 @@ def refuse_whole(batch: Batch, reason: str, **params: object) -> Mapped:
 
 
 CODECS: dict[str, Codec] = {
+    "csv": csvmap.decode,
+    "json": jsonmap.decode,
+    "mqtt": message.decode,
     "ngsild": ngsild.decode,
+    "readings": push.decode,
+    "sheet": csvmap.decode,
     "tt10": tt10.decode,
 }
 

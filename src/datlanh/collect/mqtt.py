@@ -23,6 +23,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 import paho.mqtt.client as paho
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -431,6 +432,61 @@ class Line:
         return next((source for known, source in self.topics if known.names(topic) is not None), "")
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a trial of a broker found: how far it came, what was said, and the first message if there was one."""
+
+    connected: bool
+    subscribed: bool
+    said: str
+    topic: str = ""
+    payload: bytes | None = None
+
+
+def probe(broker: Broker, topic: Topic, *, wait_s: float = 3.0) -> Probe:
+    """Try a broker as a stranger of one visit: connect, subscribe, listen a little. Blocks; for a thread."""
+    found: dict[str, Any] = {"connected": False, "subscribed": False, "said": ""}
+    done = threading.Event()
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=False
+    )
+
+    def on_connect(client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
+        found["connected"] = not reason.is_failure
+        if reason.is_failure:
+            found["said"] = str(reason)
+            done.set()
+        else:
+            client.subscribe(topic.filter, qos=1)
+
+    def on_subscribe(client: Any, data: Any, mid: int, reasons: Any, properties: Any) -> None:
+        found["subscribed"] = not any(reason.is_failure for reason in reasons)
+        if not found["subscribed"]:
+            found["said"] = ", ".join(str(reason) for reason in reasons)
+            done.set()
+
+    def on_message(client: Any, data: Any, message: Any) -> None:
+        if "payload" not in found and topic.names(message.topic) is not None:
+            found.update(topic=message.topic, payload=message.payload[:PAYLOAD_LIMIT])
+            done.set()
+
+    client.on_connect, client.on_subscribe, client.on_message = on_connect, on_subscribe, on_message
+    if broker.user:
+        client.username_pw_set(broker.user, broker.password or None)
+    if broker.tls:
+        client.tls_set_context(ssl.create_default_context(cafile=broker.ca or None))
+    client.connect_timeout = 5.0
+    try:
+        client.connect(broker.host, broker.port, keepalive=10)
+    except (OSError, ValueError) as error:
+        return Probe(False, False, f"{type(error).__name__}: {error}"[:200])
+    client.loop_start()
+    done.wait(wait_s)
+    client.disconnect()
+    client.loop_stop()
+    return Probe(**found)
+
+
 class Mqtt:
     """All brokers that sources speak of; one program at a time has the duty."""
 
@@ -444,6 +500,7 @@ class Mqtt:
         self._registry = registry
         self._lines: dict[Broker, Line] = {}
         self.troubles: dict[str, Error] = {}
+        self._told: dict[str, tuple[bool, str, tuple[str, ...]]] = {}
 
     def states(self) -> list[State]:
         """How it stands with each broker."""
@@ -497,11 +554,35 @@ class Mqtt:
             elif tuple(sorted(topics, key=lambda one: one[0].weight, reverse=True)) != line.topics:
                 _, before = await self._session(broker, filters)
                 line.listen(topics, before)
-        CONNECTED.set(sum(state.connected for state in self.states()))
+        states = self.states()
+        CONNECTED.set(sum(state.connected for state in states))
+        await self._tell(states)
 
     async def _close(self, brokers: Sequence[Broker]) -> None:
         for broker in brokers:
             await self._lines.pop(broker).close()
+
+    async def _tell(self, states: Sequence[State]) -> None:
+        """Write down how it stands, for whoever asks in another program; only when that has changed."""
+        now = {state.broker: (state.connected, state.said, state.topics) for state in states}
+        if now == self._told:
+            return
+        async with self._database.transaction() as tx:
+            for state in states:
+                told = msgspec.json.encode(
+                    {
+                        "connected": state.connected,
+                        "said": state.said,
+                        "since": state.since,
+                        "topics": state.topics,
+                    }
+                )
+                await tx.run(
+                    "UPDATE collect.mqtt_session SET state = %(state)s::jsonb, changed_at = %(now)s"
+                    " WHERE broker = %(broker)s",
+                    {"broker": state.broker, "state": told.decode(), "now": self._clock.now()},
+                )
+        self._told = now
 
     async def _session(self, broker: Broker, filters: Sequence[str]) -> tuple[str, list[str]]:
         """Our name with a broker, which has to stay the same for it to keep our session, and what we listened to."""

@@ -277,7 +277,8 @@ def number_of(text: str) -> float:
     return float(tidy.replace(",", "."))
 
 
-def _clean(text: str) -> str:
+def printable(text: str) -> str:
+    """A text that can be shown and stored, whatever somebody wrote."""
     # A reason is kept as JSON in PostgreSQL, which takes neither NUL nor half a character.
     return "".join(letter if letter.isprintable() else "�" for letter in text)
 
@@ -347,10 +348,10 @@ class Columns:
             raw[:RAW_KEPT] if isinstance(raw, bytes) else raw[:RAW_KEPT].encode("utf-8", "replace")[:RAW_KEPT]
         )
         params = {
-            name: _clean(value) if isinstance(value, str) else value for name, value in odd.params.items()
+            name: printable(value) if isinstance(value, str) else value for name, value in odd.params.items()
         }
         if path + odd.path:
-            params["path"] = _clean(path + odd.path)
+            params["path"] = printable(path + odd.path)
         return Refusal(journal=self.journal, line=line, reason=odd.reason, params=params, raw=kept)
 
     def note(self, reason: str, name: str, line: int, raw: bytes | str) -> None:
