@@ -29,6 +29,16 @@ FILE = "KK01_20261123143000.txt"
 BODY = b"PM10\t61,8\tug/Nm3\t20261123143000\t00\r\n"
 
 
+def declaration(folder: str) -> dict[str, Any]:
+    return {
+        "name": {"vi": "Trạm thử"},
+        "protocol": "sftp",
+        "codec": "tt10",
+        "station": {"type": "AirQualityObserved"},
+        "settings": {"folder": folder},
+    }
+
+
 @dataclass
 class Doors:
     """Both receivers, served, and what is behind them."""
@@ -106,14 +116,7 @@ async def doors(keys: Path, db: Database, clock: HeldClock, settings: Settings) 
     shutil.copytree(keys, settings.home / "receiver")
     collect = Collect(db, clock, settings)
     for name in ("KK01", "KK02"):
-        declaration = {
-            "name": {"vi": "Trạm thử"},
-            "protocol": "sftp",
-            "codec": "tt10",
-            "station": {"type": "AirQualityObserved"},
-            "settings": {"folder": name},
-        }
-        await collect.save_source(name, declaration, by="person:1")
+        await collect.save_source(name, declaration(name), by="person:1")
         await collect.accounts.make(name.lower(), folder=name, password=PASSWORD, by="person:1")
     await collect.watch.prepare()
     receivers = Receivers(collect.accounts, collect.watch, clock, settings)
@@ -421,6 +424,20 @@ async def test_accounts_are_made_with_care(doors: Doors) -> None:
             await accounts.make(name, by="person:1", **more)
     with pytest.raises(Error):
         await accounts.sign_in("kk04", "x", "10.0.0.2")
+
+
+async def test_a_station_is_given_an_account_and_only_sends_for_itself(doors: Doors) -> None:
+    await doors.collect.save_source("KK03", declaration("KK03"), by="person:1")
+    told = await doors.collect.open_account("KK03", by="person:1")
+    assert await doors.collect.open_account("KK03", by="person:1") != told
+    told = await doors.collect.open_account("KK03", by="person:1")
+    async with (
+        doors.ssh(name="KK03", password=told) as connection,
+        connection.start_sftp_client() as sftp,
+        sftp.open(FILE, "wb") as file,  # a file of KK01, by its name
+    ):
+        await file.write(BODY)
+    assert [row["source"] for row in await doors.journal()] == [""]
 
 
 async def test_keys_and_certificate_are_made_once_and_kept_private(

@@ -5,6 +5,7 @@ What the floors above may ask is on `Collect`. The applier takes batches by `cla
 """
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -17,12 +18,13 @@ from datlanh.collect import count as counting
 from datlanh.collect.account import Account, Accounts
 from datlanh.collect.batch import Batch, Offer, Receipt
 from datlanh.collect.count import Day, Kept, Live
+from datlanh.collect.doors import Doors
 from datlanh.collect.inbox import PARTS, Inbox, parts
 from datlanh.collect.journal import Journal, JournalRow, Raw, Sealed
 from datlanh.collect.mapping import map_batches, refuse_whole
 from datlanh.collect.quarantine import Quarantine, Quarantined
-from datlanh.collect.registry import Registry
-from datlanh.collect.source import read_folder
+from datlanh.collect.registry import NGSILD, Registry
+from datlanh.collect.source import folder_of, read_folder
 from datlanh.collect.watch import Watch
 from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Lease, Settings, Transaction, queries
 from datlanh.model.messages.collect import QuarantineReplayed
@@ -75,8 +77,9 @@ class Collect:
         self._worked_at: float | None = None
         self.watch = Watch(self.inbox, self.registry, self.quarantine_store, clock, settings.inbox_folder)
         self.accounts = Accounts(database, clock)
+        self.doors = Doors(database, clock, settings, self.inbox, self.registry, self.journal_store, packs)
         # What `run` runs side by side; each ends soon after `stop` is set.
-        self.programs: list[Callable[[asyncio.Event], Awaitable[None]]] = [self.run_files]
+        self.programs: list[Callable[[asyncio.Event], Awaitable[None]]] = [self.run_files, self.doors.run]
 
     # -- the applier -----------------------------------------------------------------------------
 
@@ -100,7 +103,9 @@ class Collect:
 
     async def refuse(self, tx: Transaction, refusals: Sequence[Refusal]) -> None:
         """Keep what could not be understood."""
-        fresh = await self.quarantine_store.refuse(tx, refusals, self._claimed.get(tx, {}))
+        claimed = self._claimed.get(tx, {})
+        refusals = await self.doors.drifted(tx, refusals, claimed, self._sources)
+        fresh = await self.quarantine_store.refuse(tx, refusals, claimed)
         kept = self._refused.setdefault(tx, {})
         for journal, lines in fresh.items():
             kept[journal] = kept.get(journal, 0) + lines
@@ -110,6 +115,7 @@ class Collect:
         understood = await self.quarantine_store.understood(tx, batches, mapped.refusals)
         refused = self._refused.pop(tx, {})
         await counting.count(tx, batches, mapped, kept, self._sources, refused, understood)
+        await self.doors.note(tx, batches, mapped, kept)
 
     async def quarantine_oldest(
         self, tx: Transaction, parts: Sequence[int] | None, error: BaseException
@@ -131,9 +137,9 @@ class Collect:
         return await self.registry.seed(found)
 
     async def sources(self) -> list[Source]:
-        """All sources, by id."""
+        """All declared sources, by id."""
         self._sources = await self.registry.all()
-        return [self._sources[name] for name in sorted(self._sources)]
+        return [self._sources[name] for name in sorted(self._sources) if name != NGSILD.id]
 
     async def source(self, source: str) -> Source:
         """One source; refuses an unknown id."""
@@ -144,6 +150,13 @@ class Collect:
     ) -> Source:
         """Save a declaration after checking it; refuses one that was changed since `version`."""
         return await self.registry.save(source, told, by=by, version=version)
+
+    async def open_account(self, source: str, *, by: str) -> str:
+        """Make the account with which a station sends to our receivers, or give it a new password; told once."""
+        station = await self.source(source)
+        password = secrets.token_urlsafe(18)
+        await self.accounts.make(source, folder=folder_of(station) or source, password=password, by=by)
+        return password
 
     async def live(self, source: str | None = None) -> dict[str, Live]:
         """When sources were last heard."""
@@ -239,10 +252,11 @@ class Collect:
         await run_files(lease, self.watch, self.accounts, self._clock, self.settings, stop)
 
     async def work_due(self) -> int:
-        """Keep the partitions ahead of time and forget old keys; cheap, asked each second."""
+        """Keep the partitions ahead of time and forget old keys, score sources; cheap, asked each second."""
+        done = await self.doors.work_due()
         now = self._clock.monotonic()
         if self._worked_at is not None and now - self._worked_at < WORK_EVERY.total_seconds():
-            return 0
+            return done
         self._worked_at = now
         await self.journal_store.make_days()
         await self.journal_store.forget_seen()

@@ -32,7 +32,7 @@ from datlanh.collect.receive import (
     Receivers,
     tls_files,
 )
-from datlanh.kernel import Clock, Settings
+from datlanh.kernel import Clock, Settings, chaos
 from datlanh.model.errors import BadInput, Error
 
 with warnings.catch_warnings():
@@ -128,6 +128,7 @@ class _FtpUpload:
             log.error("upload_not_stored", account=self._handler.account.name, error=error.strerror)
             return
         self._handler.deliver(folders, name, size)
+        chaos.point("receive.before_reply")
 
 
 class _FtpFolder(AbstractedFS):

@@ -22,7 +22,7 @@ import zstandard
 from prometheus_client import Counter, Gauge, Histogram
 
 from datlanh.collect.batch import Offer, Receipt
-from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction, queries
+from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction, chaos, queries
 from datlanh.model.errors import BadInput, Conflict, Error, TooMuch, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -220,6 +220,8 @@ class Inbox:
             async with self._database.transaction() as tx:
                 results = await self._insert(tx, group, pending=True)
                 await tx.run(f"NOTIFY {CHANNEL}")
+                chaos.point("inbox.before_commit")
+            chaos.point("inbox.committed")
             COMMITS.observe(self._clock.monotonic() - began)
         except (psycopg.OperationalError, Unavailable, TimeoutError, OSError) as error:
             said = f"{type(error).__name__}: {error}"[:300]

@@ -7,20 +7,30 @@ for it (a mapping's tables, a pattern) can be remembered by it.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import structlog
 
-from datlanh.collect import tt10
+from datlanh.collect import door, tt10
 from datlanh.collect.source import declare, plain
 from datlanh.kernel import Clock, Database, Transaction, queries
 from datlanh.model.errors import BadInput, Conflict, NotFound
 from datlanh.model.messages.collect import SourceSaved
 from datlanh.model.pack import Packs
-from datlanh.model.source import FILE_PROTOCOLS, Source
+from datlanh.model.source import FILE_PROTOCOLS, Source, Window
 
 log = structlog.get_logger(__name__)
+
+# What comes over NGSI-LD names its own entities; it has no declaration, only this.
+NGSILD = Source(
+    id="ngsi-ld",
+    name={"vi": "Ghi qua NGSI-LD", "en": "NGSI-LD writes"},
+    protocol="ngsild",
+    codec="ngsild",
+    window=Window(oldest=timedelta(days=365_000)),
+)
 
 # What a codec has to say about a declaration before it is saved: raises BadInput with the place of the fault.
 CHECKS: dict[str, Callable[[Source], object]] = {"tt10": tt10.plan}
@@ -33,6 +43,7 @@ def check(source: Source) -> None:
     ask = CHECKS.get(source.codec)
     if ask is not None:
         ask(source)
+    door.check(source)
     if source.protocol in FILE_PROTOCOLS:
         tt10.compile_name(source)
 
@@ -60,7 +71,7 @@ class Registry:
         return self._sources
 
     async def _load(self, tx: Transaction) -> None:
-        sources: dict[str, Source] = {}
+        sources: dict[str, Source] = {NGSILD.id: NGSILD}
         told: dict[str, tuple[int, bytes]] = {}
         for row in await tx.all(_sql["sources"]):
             name, version = row["id"], row["version"]

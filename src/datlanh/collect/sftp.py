@@ -26,7 +26,7 @@ from datlanh.collect.receive import (
     Receivers,
     host_keys,
 )
-from datlanh.kernel import Settings
+from datlanh.kernel import Settings, chaos
 from datlanh.model.errors import Error
 
 log = structlog.get_logger(__name__)
@@ -150,6 +150,7 @@ class _Sftp(asyncssh.SFTPServer):
         size = upload.size
         folders, name = await asyncio.to_thread(upload.finish)
         await self._receivers.received(self._account, folders, name, size, "sftp")
+        chaos.point("receive.before_reply")
 
     async def _forget(self, upload: Upload) -> None:
         RECEIVED.labels("sftp", "cut_off").inc()

@@ -98,7 +98,9 @@ def _facts(value: Any, where: str) -> dict[str, Any]:
         raise BadInput("collect.declaration_wrong", where=where, error=f"<= {FACTS_LIMIT}")
     for name, told in facts.items():
         if _FACT.fullmatch(name) is None or not _is_plain(told):
-            raise BadInput("collect.declaration_wrong", where=f"{where}.{name}", error="text, number, […], {…}")
+            raise BadInput(
+                "collect.declaration_wrong", where=f"{where}.{name}", error="text, number, […], {…}"
+            )
     return facts
 
 
@@ -275,11 +277,16 @@ def plain(source: Source) -> dict[str, Any]:
 
 
 def folder_of(source: Source) -> str | None:
-    """The station's own folder under the watched one; None when it uses the common one."""
+    """The station's own folder under the watched one; None when it uses the common one.
+
+    Who sends to our receivers has one in any case: nobody else can put files there.
+    """
     if source.protocol not in FILE_PROTOCOLS:
         return None
     folder = source.settings.get("folder")
-    return str(folder) if folder else None
+    if folder:
+        return str(folder)
+    return source.id if source.protocol != "folder" else None
 
 
 def read_folder(folder: Path, packs: Packs | None) -> list[Source]:

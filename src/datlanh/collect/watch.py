@@ -34,7 +34,7 @@ from datlanh.collect.inbox import BODY_LIMIT, Inbox
 from datlanh.collect.quarantine import Quarantine
 from datlanh.collect.registry import Registry
 from datlanh.collect.source import folder_of
-from datlanh.kernel import PROVINCE_ZONE, Clock, say
+from datlanh.kernel import PROVINCE_ZONE, Clock, chaos, say
 from datlanh.model.errors import BadInput, Error, Unavailable
 from datlanh.model.source import FILE_PROTOCOLS, Source
 
@@ -119,7 +119,11 @@ class _Moved(NamedTuple):
 
 @dataclass(slots=True)
 class Whose:
-    """The sources by folder and by file name, made ready for many files."""
+    """The sources by folder and by file name, made ready for many files.
+
+    In a folder that is somebody's, only their files are taken. Elsewhere a file is known by its name, unless
+    its source says that it comes in a folder of its own.
+    """
 
     by_folder: dict[str, list[Source]] = field(default_factory=dict)
     common: list[Source] = field(default_factory=list)
@@ -137,6 +141,7 @@ class Whose:
             folder = folder_of(source)
             if folder is not None:
                 made.by_folder.setdefault(folder, []).append(source)
+            if source.settings.get("folder"):
                 continue
             try:
                 tt10.compile_name(source)
@@ -420,6 +425,7 @@ class Watch:
                 )
             else:
                 moves.append((read, result))
+        chaos.point("watch.before_move")
         for read, receipt in await asyncio.to_thread(self._move_done, moves):
             if receipt.duplicate:
                 looked.again += 1
@@ -502,6 +508,7 @@ class Watch:
                     goal = folders.at((DONE, day, *found.folders[:1]), make=True)
                     name = _free_name(goal, found.name, receipt.seq)
                     os.rename(found.name, name, src_dir_fd=origin, dst_dir_fd=goal)
+                    chaos.point("watch.moved")
                     if _mark(os.stat(name, dir_fd=goal, follow_symlinks=False)) != found.mark:
                         # It was replaced in the instant before the move: what we moved is not what we took.
                         _put_back(goal, name, origin, found.name)
