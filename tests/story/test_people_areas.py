@@ -1,6 +1,8 @@
 """The reference province on a real database: loaded safely twice, asked about any day."""
 
 import json
+import re
+import shutil
 import stat
 from datetime import date, timedelta
 from pathlib import Path
@@ -187,3 +189,46 @@ async def test_another_program_sees_a_change_within_two_seconds(
         await tx.run("UPDATE people.area SET name = 'Phường Mới' WHERE code = '25747' AND valid_to IS NULL")
     clock.advance(timedelta(seconds=2))
     assert (await elsewhere.area("25747", NOW)).name == "Phường Mới"
+
+
+async def test_a_duty_that_a_pack_names_is_held_by_whom_the_province_says(people: People) -> None:
+    await people.ensure_demo_accounts(PROVINCE)
+    for duty, account in (
+        ("environment.operator", "truc.ban"),
+        ("environment.officer", "moi.truong"),
+        ("environment.inspector", "hien.truong"),
+        ("environment.station_keeper", "du.lieu"),
+    ):
+        assert [p.account for p in await people.holders(duty, area="25760")] == [account]
+    assert await people.holders("environment.nobody") == []
+
+
+async def test_a_corrected_folder_is_loaded_again_and_what_it_no_longer_tells_is_forgotten(
+    people: People, tmp_path: Path
+) -> None:
+    folder = tmp_path / "province"
+    shutil.copytree(PROVINCE, folder)
+    areas = folder / "areas" / "areas.csv"
+    text = areas.read_text("utf-8")
+    # An earlier first day for the district of Dĩ An and all in it.
+    areas.write_text(
+        re.sub(r"(,724|^724),(.*)2023-01-01", r"\1,\g<2>2022-01-01", text, flags=re.MULTILINE), "utf-8"
+    )
+    assert "2022-01-01" in areas.read_text("utf-8")
+    with pytest.raises(BadInput):  # its province begins later
+        await people.load_province(folder)
+    areas.write_text(re.sub(r"2023-01-01", "2022-01-01", text), "utf-8")
+    units = folder / "units" / "units.yaml"
+    units.write_text(units.read_text("utf-8").replace("2023-01-01", "2022-01-01"), "utf-8")
+    assert await people.load_province(folder)
+    assert (await people.area("724", date(2022, 6, 1))).name == "Thành phố Dĩ An"
+    assert len(await people.areas(THEN, AreaKind.COMMUNE)) == 91
+    assert (await people.unit("so-mt", date(2022, 6, 1))).short == "Sở TN&MT"
+
+
+async def test_what_has_run_out_is_swept(people: People, db: Database, clock: HeldClock) -> None:
+    await people.add_person(name="An", account_name="an", password=GOOD, by=SETUP)
+    await people.sign_in("an", GOOD, "10.0.0.7")
+    clock.advance(timedelta(days=2))
+    assert await people.work_due() == 4  # a session and three buckets
+    assert await people.work_due() == 0

@@ -10,19 +10,49 @@ import random
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from datlanh.model.errors import Refused
-from datlanh.model.person import system
+from datlanh.model.person import Caller, PersonId, system
 from datlanh.people import province
-
-if TYPE_CHECKING:
-    from datlanh.people.people import People
 
 FILE = "demo-accounts.json"
 # Without letters and digits that look alike; twelve of them have 58 bits.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _MAKER = system("demo")
+
+
+class Accounts(Protocol):
+    """What making accounts asks of `People`."""
+
+    async def add_person(
+        self,
+        *,
+        name: str,
+        account_name: str,
+        password: str,
+        by: Caller,
+        title: str = "",
+        unit: str | None = None,
+        language: str = "vi",
+        demo: bool = False,
+    ) -> PersonId:
+        """Create an account."""
+        ...
+
+    async def grant(
+        self, person: int, role: str, by: Caller, *, unit: str | None = None, area: str | None = None
+    ) -> None:
+        """Give a role."""
+        ...
+
+    async def change_password(self, person: int, password: str, by: Caller) -> None:
+        """Set another password."""
+        ...
+
+    async def demo_accounts(self) -> dict[str, PersonId]:
+        """The accounts that the demo made."""
+        ...
 
 
 def new_password(rng: random.Random) -> str:
@@ -31,7 +61,7 @@ def new_password(rng: random.Random) -> str:
 
 
 async def ensure_accounts(
-    people: "People", folder: Path, home: Path, *, production: bool, rng: random.Random | None = None
+    people: Accounts, folder: Path, home: Path, *, production: bool, rng: random.Random | None = None
 ) -> list[tuple[str, str, str]]:
     """The demo accounts of a province as (account, password, role); makes what is missing."""
     if production:

@@ -116,7 +116,6 @@ class People:
             detail = {"session": session, "address": address, "agent": agent[:200]}
             await audit.append(tx, now, f"person:{person.id}", "session.began", f"person:{person.id}", detail)
         SIGN_INS.labels("done").inc()
-        await self._sweep()
         csrf = account.csrf_of(token)
         caller = caller_of(
             person, held, territory, self.today(), csrf=csrf, session=session, expires_at=expires_at
@@ -379,27 +378,37 @@ class People:
             return {str(row["id"]): row["name"] for row in await tx.all(SQL["person_names"], {"ids": ids})}
 
     async def holders(self, role: str, *, unit: str | None = None, area: str | None = None) -> list[Person]:
-        """Who holds a role today; with a unit or an area: for it (also by a grant for everywhere), nearest first."""
+        """Who holds a role today, or a duty that a pack names; the nearest first.
+
+        With a unit or an area: those who hold it there, also by a grant for everywhere. A duty ("environment.officer")
+        is held by whom `duties` in `province.yaml` says; nobody holds one that is not there.
+        """
         territory, today = await self.territory(), self.today()
         async with self._db.read() as tx:
+            of_unit: frozenset[str] | None = None
+            if role not in ROLES:
+                duty = await tx.value(SQL["duty"], {"duty": role})
+                if duty is None:
+                    return []
+                role = duty["role"]
+                of_unit = territory.unit_and_below(duty["unit"], today) if duty.get("unit") else None
             rows = await tx.all(SQL["holders"], {"role": role, "day": today})
         found: dict[int, tuple[int, int, Person]] = {}
         for order, row in enumerate(rows):
+            if of_unit is not None and row["unit"] not in of_unit:
+                continue
             units = None if row["grant_unit"] is None else territory.unit_and_below(row["grant_unit"], today)
             areas = (
                 None
                 if row["grant_area"] is None
                 else territory.granted(row["grant_area"], row["since"], today)
             )
-            if unit is not None or area is not None:
-                scope = Scope(
-                    frozenset(), units if unit is not None else None, areas if area is not None else None
-                )
-                if not scope.covers(unit, area):
-                    continue
-            far = min(
-                len(units) if units is not None else 1_000_000, len(areas) if areas is not None else 1_000_000
+            scope = Scope(
+                frozenset(), units if unit is not None else None, areas if area is not None else None
             )
+            if not scope.covers(unit, area):
+                continue
+            far = min(1_000_000 if units is None else len(units), 1_000_000 if areas is None else len(areas))
             kept = found.get(row["id"])
             if kept is None or far < kept[0]:
                 found[row["id"]] = (far, order, person_of(row))
@@ -670,15 +679,15 @@ class People:
 
     # --- house-keeping -------------------------------------------------------------------------------------
 
-    async def _sweep(self) -> None:
-        """Forget, at most once an hour, sessions that have run out and throttle buckets that are empty."""
+    async def work_due(self) -> int:
+        """Forget, at most once an hour, sessions that have run out and throttle buckets that are empty; how many."""
         if self._clock.monotonic() - self._swept < _SWEEP_EVERY_S:
-            return
+            return 0
         self._swept = self._clock.monotonic()
         now = self._clock.now()
         async with self._db.transaction() as tx:
-            await tx.run(SQL["sessions_sweep"], {"at": now})
-            await tx.run(SQL["attempts_sweep"], {"before": now - timedelta(days=1)})
+            gone = await tx.run(SQL["sessions_sweep"], {"at": now})
+            return gone + await tx.run(SQL["attempts_sweep"], {"before": now - timedelta(days=1)})
 
 
 def _feature_collection(areas: Iterable[Area]) -> bytes:

@@ -33,6 +33,8 @@ from datlanh.people.territory import Territory
 
 log = structlog.get_logger(__name__)
 
+# Raised whenever a folder that has not changed must be loaded again, because it is read otherwise.
+_READER = b"2"
 _WORDS = frozenset(
     {
         "id",
@@ -47,7 +49,7 @@ _WORDS = frozenset(
         "units",
         "calendars",
     }
-    | {"demo_accounts"}
+    | {"demo_accounts", "duties"}
 )
 _AREA_COLUMNS = [
     *(
@@ -96,7 +98,7 @@ class Province:
 
 def read(folder: Path, *, with_map: bool = True) -> Province:
     """Read and check a province folder, with the shapes of its map or without."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_READER)
     top = _yaml(folder / "province.yaml", digest)
     place = str(folder / "province.yaml")
     if unknown := set(top) - _WORDS:
@@ -113,6 +115,7 @@ def read(folder: Path, *, with_map: bool = True) -> Province:
     territory = Territory(areas, changes, units)
     check(territory, str(folder))
     calendar = [day for name in top.get("calendars", []) for day in _calendar(folder / name, digest)]
+    _check_duties(top.get("duties", {}), territory, place)
     accounts = tuple(_accounts(top.get("demo_accounts", []), place))
     body = {word: value for word, value in top.items() if word not in {"id", "demo_accounts"}}
     return Province(
@@ -143,6 +146,20 @@ async def load(db: Database, clock: Clock, folder: Path) -> bool:
             raise BadInput("people.province_is_another", loaded=before["id"], given=province.id)
         if before is not None and before["body"].get("digest") == province.digest:
             return False
+        areas, changes = province.territory.all_areas, province.territory.all_changes
+        await tx.run(
+            SQL["areas_drop"], {"codes": [a.code for a in areas], "days": [a.valid_from for a in areas]}
+        )
+        await tx.run(
+            SQL["area_changes_drop"],
+            {
+                "olds": [c.old for c in changes],
+                "news": [c.new for c in changes],
+                "days": [c.on for c in changes],
+            },
+        )
+        await tx.run(SQL["units_drop"])
+        await tx.run(SQL["calendar_drop"])
         await tx.many(SQL["area_put"], [_area_row(area) for area in province.territory.all_areas])
         await tx.many(
             SQL["area_change_put"],
@@ -419,6 +436,19 @@ def _calendar(path: Path, digest: "hashlib._Hash") -> Iterable[CalendarDay]:
             yield CalendarDay(**day)
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInput("people.province_file_form", file=str(path), what=repr(error)) from error
+
+
+def _check_duties(told: Any, territory: Territory, place: str) -> None:
+    units = {unit.id for unit in territory.all_units}
+    for duty, holder in told.items() if isinstance(told, dict) else [("duties", None)]:
+        if (
+            not isinstance(holder, dict)
+            or not set(holder) <= {"role", "unit"}
+            or holder.get("role") not in ROLES
+        ):
+            raise BadInput("people.duty_form", file=place, duty=duty)
+        if holder.get("unit", next(iter(units), None)) not in units and units:
+            raise BadInput("people.duty_form", file=place, duty=duty)
 
 
 def _accounts(told: Iterable[Mapping[str, Any]], place: str) -> Iterable[DemoAccount]:

@@ -191,13 +191,37 @@ VALUES (%(code)s, %(valid_from)s, %(valid_to)s, %(kind)s, %(name)s, %(parent)s, 
     %(area_km2)s, %(population)s, %(population_year)s, %(source)s, %(geometry)s, %(schematic)s, %(geometry_source)s,
     %(folded)s, %(sort_key)s)
 ON CONFLICT (code, valid_from) DO UPDATE SET
-    valid_to = excluded.valid_to, kind = excluded.kind, name = excluded.name, parent = excluded.parent,
+    -- An imported boundary may have begun a later version, which the folder does not know of.
+    valid_to = least(excluded.valid_to, (SELECT min(b.valid_from) FROM people.area b
+                                         WHERE b.code = a.code AND b.valid_from > a.valid_from)), kind = excluded.kind, name = excluded.name, parent = excluded.parent,
     region = excluded.region, lon = excluded.lon, lat = excluded.lat, area_km2 = excluded.area_km2,
     population = excluded.population, population_year = excluded.population_year, source = excluded.source,
     geometry = CASE WHEN a.geometry IS NULL OR a.schematic THEN excluded.geometry ELSE a.geometry END,
     geometry_source = CASE WHEN a.geometry IS NULL OR a.schematic THEN excluded.geometry_source ELSE a.geometry_source END,
     schematic = CASE WHEN a.geometry IS NULL OR a.schematic THEN excluded.schematic ELSE a.schematic END,
     folded = excluded.folded, sort_key = excluded.sort_key
+
+-- name: areas_drop
+-- Forget area versions that the folder no longer tells of; those that an import began stay.
+DELETE FROM people.area a
+WHERE a.geometry_source IN ('', 'schematic')
+  AND NOT EXISTS (SELECT FROM unnest(%(codes)s::text[], %(days)s::date[]) AS t(code, day)
+                  WHERE t.code = a.code AND t.day = a.valid_from)
+
+-- name: area_changes_drop
+-- Forget changes that the folder no longer tells of; those that an import began stay.
+DELETE FROM people.area_change c
+WHERE c.decree NOT LIKE '%% sha256:%%'
+  AND NOT EXISTS (SELECT FROM unnest(%(olds)s::text[], %(news)s::text[], %(days)s::date[]) AS t(old, new, day)
+                  WHERE t.old = c.old AND t.new = c.new AND t.day = c.on_day)
+
+-- name: units_drop
+-- Forget all unit versions; the folder tells them anew.
+DELETE FROM people.unit
+
+-- name: calendar_drop
+-- Forget all special days; the folder tells them anew.
+DELETE FROM people.calendar_day
 
 -- name: area_on
 -- The version of an area that holds on a day, locked.
@@ -262,3 +286,7 @@ ON CONFLICT (one) DO UPDATE SET id = excluded.id, body = excluded.body, loaded_a
 -- name: province
 -- The province that this installation serves.
 SELECT id, body FROM people.province
+
+-- name: duty
+-- Who holds a duty that a pack names: a role of ours, perhaps of one unit.
+SELECT body -> 'duties' -> %(duty)s::text FROM people.province
