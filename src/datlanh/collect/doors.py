@@ -16,7 +16,7 @@ from datlanh.collect.diagnose import Diagnosis, Report, Step
 from datlanh.collect.drift import Drift
 from datlanh.collect.inbox import Inbox
 from datlanh.collect.journal import Journal
-from datlanh.collect.mqtt import Mqtt
+from datlanh.collect.mqtt import Mqtt, broker_of
 from datlanh.collect.poll import Fetcher, Polls
 from datlanh.collect.push import Push
 from datlanh.collect.registry import Registry
@@ -47,6 +47,7 @@ class Doors:
     ) -> None:
         self._database = database
         self._clock = clock
+        self._settings = settings
         self._registry = registry
         self._journal = journal
         self._known: Mapping[str, Source] = {}
@@ -100,6 +101,16 @@ class Doors:
     async def diagnostics(self, source: str) -> list[Step]:
         """How a saved source stands, and how to repair it."""
         return await self.diagnosis.standing(await self._registry.one(source))
+
+    def configured(self, source: Source) -> bool:
+        """Whether what a source needs of this installation is there; a source without it is off, not silent."""
+        if source.protocol != "mqtt":
+            return True
+        try:
+            broker_of(source, self._settings)
+        except Error:
+            return False
+        return True
 
     async def drift_of(self, source: str) -> list[Drift]:
         """Where a source differs from its declaration."""

@@ -302,6 +302,18 @@ class Uploads:
         if not done:
             raise NotFound("doors.no_such_upload", id=id_)
 
+    async def one(self, id_: int) -> Upload:
+        """A sheet that was handed in; refuses an unknown one."""
+        async with self._database.read() as tx:
+            row = await tx.one(
+                "SELECT id, source, file_name, size, state, made_at, made_by, report, journal FROM collect.upload"
+                " WHERE id = %(id)s",
+                {"id": id_},
+            )
+        if row is None:
+            raise NotFound("doors.no_such_upload", id=id_)
+        return Upload(**row)
+
     async def all(self, source: str | None = None, limit: int = 50) -> list[Upload]:
         """What was handed in, newest first."""
         async with self._database.read() as tx:
