@@ -63,10 +63,11 @@ SELECT id::text FROM operate.incident
 WHERE procedure = %(procedure)s AND subject = %(subject)s AND closed_at IS NULL ORDER BY opened_at DESC LIMIT 1
 
 -- name: storm
--- How many incidents of a procedure opened by themselves of late, and the newest open one, of the same area first.
+-- How many incidents of a procedure opened by themselves of late, and which of them takes in what comes: one of the
+-- same area first, then the one that has most already.
 SELECT count(*) OVER () AS number, id::text AS id FROM operate.incident
 WHERE procedure = %(procedure)s AND automatic AND closed_at IS NULL AND opened_at >= %(since)s
-ORDER BY (area IS NOT DISTINCT FROM %(area)s) DESC, opened_at DESC LIMIT 1
+ORDER BY (area IS NOT DISTINCT FROM %(area)s) DESC, jsonb_array_length(body -> 'alarms') DESC, opened_at DESC, id LIMIT 1
 
 -- name: active_alarms
 -- How many alarms of an incident are on.
