@@ -665,6 +665,7 @@ class SourceDay:
     on: date
     counts: SourceCounts
     scores: SourceScores
+    short: list[str]  # the words that fell short of the contract
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -757,16 +758,17 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadError:
-    """What is wrong in a cell or a row."""
+    """What is wrong in a row, and in which column."""
 
     row: int
     column: str | None
     reason: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadColumn:
-    """A column of an uploaded sheet, and what the mapping makes of it."""
+    """A column of an uploaded sheet, and the attribute that the mapping makes of it."""
 
     name: str
     samples: list[str]
@@ -775,42 +777,69 @@ class UploadColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadCounts:
-    """What would come of the upload."""
+    """What would come of the sheet; `missing` are cells that say "no value"."""
 
     rows: int
     readings: int
-    errors: int
-    duplicate: int
+    missing: int
+    refused: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadDryRun:
-    """An upload looked at, nothing kept yet; commit it by its id."""
+    """A sheet looked at, nothing taken in yet. Without an id the mapping is not saved, so it cannot be committed."""
 
-    id: str
+    id: int | None
+    source: str
     file_name: str
-    sheet: str | None
     columns: list[UploadColumn]
     preview: list[list[str | None]]
     errors: list[UploadError]
+    notes: list[UploadError]
     counts: UploadCounts
+    entities: list[str]
+    first_at: datetime | None
+    last_at: datetime | None
+    good: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadDone:
-    """An upload taken in: the journal entry it became."""
+    """A sheet taken in: the journal entry it became."""
 
     journal: int
     duplicate: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MappingSaved:
-    """A saved mapping of columns to attributes."""
+class UploadRow:
+    """A sheet that was handed in: checked, committed or dropped."""
 
-    id: str
+    id: int
+    source: str
+    file_name: str
+    size: int
+    state: str
+    made_at: datetime
+    made_by: str
+    journal: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploads:
+    """What was handed in, newest first."""
+
+    rows: list[UploadRow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingSaved:
+    """A saved mapping of columns to attributes: a source that sheets can be handed in for."""
+
+    source: str
     name: str
     mapping: dict[str, Any]
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from datlanh.collect import Day, Live, Quarantined
+from datlanh.collect.diagnose import Step
+from datlanh.collect.score import Score
 from datlanh.kernel import Transaction
 from datlanh.kernel.clock import PROVINCE_ZONE
 from datlanh.kernel.names import sort_key
@@ -35,7 +37,8 @@ class SourceBook:
         sources = [s for s in await self._floors.collect.sources() if sees(reach, s.owner_unit, area_of(s))]
         live = await self._floors.collect.live()
         today = {day.source: day for day in await self._floors.collect.source_days(days=1)}
-        rows = [await self._row(s, live.get(s.id), today.get(s.id), language) for s in sources]
+        scores = {score.source: score for score in await self._scores(days=1)}
+        rows = [self._row(s, live.get(s.id), today.get(s.id), scores.get(s.id), language) for s in sources]
         return sorted(rows, key=lambda row: (sort_key(row.name), row.id))
 
     async def brief(self, tx: Transaction) -> shapes.SourcesBrief:
@@ -48,8 +51,12 @@ class SourceBook:
         counted = [state for state in states if state != "off"]
         return brief_of(counted)
 
-    async def _row(
-        self, source: Source, live: Live | None, today: Day | None, language: str
+    async def _scores(self, *, days: int, only: str | None = None) -> list[Score]:
+        """The kept scores of the last days."""
+        return await self._floors.collect.doors.source_scores(only, days)
+
+    def _row(
+        self, source: Source, live: Live | None, today: Day | None, score: Score | None, language: str
     ) -> shapes.SourceRow:
         now = self._floors.clock.now()
         state = self.state(source, live, now)
@@ -67,14 +74,14 @@ class SourceBook:
             last_seen=live.last_seen if live else None,
             lag_s=live.lag_s if live else None,
             counts=counts_of(today),
-            scores=shapes.SourceScores(correct=None, complete=None, clean=None, live=None),
+            scores=scores_of(score),
             why_not_live=why,
             repair=say(f"share.repair_{source.protocol}", language) if why else None,
         )
 
     def state(self, source: Source, live: Live | None, now: datetime) -> shapes.SourceState:
         """Whether a source speaks as it should."""
-        if not source.enabled:
+        if not source.enabled or not self._floors.collect.doors.configured(source):
             return "off"
         if live is None:
             return "never"
@@ -116,7 +123,9 @@ class SourceBook:
         days = await collect.source_days(id, days=DAYS)
         today = self._floors.clock.now().astimezone(PROVINCE_ZONE).date()
         live = (await collect.live(id)).get(id)
-        row = await self._row(source, live, next((d for d in days if d.day == today), None), language)
+        scores = {score.day: score for score in await self._scores(days=DAYS, only=id)}
+        counts = next((d for d in days if d.day == today), None)
+        row = self._row(source, live, counts, scores.get(today), language)
         may_see_raw = caller.may("quarantine.read")
         quarantine = await collect.quarantine(id, limit=QUARANTINE_SHOWN) if may_see_raw else []
         return shapes.Source(
@@ -137,14 +146,43 @@ class SourceBook:
                 "enabled": source.enabled,
                 "version": source.version,
             },
-            days=[shapes.SourceDay(on=d.day, counts=counts_of(d), scores=_NO_SCORES) for d in days],
-            diagnostics=[],
+            days=[
+                shapes.SourceDay(
+                    on=d.day,
+                    counts=counts_of(d),
+                    scores=scores_of(scores.get(d.day)),
+                    short=list(scores[d.day].short) if d.day in scores else [],
+                )
+                for d in days
+            ],
+            diagnostics=steps_of(await collect.doors.diagnostics(id), language),
             quarantine=[quarantine_row(q, language) for q in quarantine],
             quarantine_total=await collect.quarantine_total(id),
         )
 
 
-_NO_SCORES = shapes.SourceScores(correct=None, complete=None, clean=None, live=None)
+def scores_of(score: Score | None) -> shapes.SourceScores:
+    """The four words of a day."""
+    if score is None:
+        return shapes.SourceScores(correct=None, complete=None, clean=None, live=None)
+    return shapes.SourceScores(
+        correct=score.correct, complete=score.complete, clean=score.clean, live=score.live
+    )
+
+
+def steps_of(steps: Sequence[Step], language: str) -> list[shapes.Diagnostic]:
+    """The steps of a trial or of how a source stands, in words."""
+    return [
+        shapes.Diagnostic(
+            key=step.name,
+            title=say(f"doors.check_{step.name}", language),
+            ok=step.ok,
+            text=say(step.said, language, **step.params),
+            repair=say(step.repair, language) if step.repair else None,
+            at=step.at,
+        )
+        for step in steps
+    ]
 
 
 def area_of(source: Source) -> str | None:

@@ -125,3 +125,76 @@ async def test_history_refuses_what_it_cannot_mean(served: Any) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["key"]
     await client.aclose()
+
+
+async def test_a_sheet_is_looked_at_before_it_is_taken_in(served: Any) -> None:
+    client = await served.signed_in("data_owner")
+    draft = {
+        "id": "to-khai",
+        "name": "Sổ tay trạm",
+        "protocol": "upload",
+        "codec": "csv",
+        "mapping": {
+            "time": {"field": "time"},
+            "entity": {"type": "AirQualityObserved", "id": "urn:ngsi-ld:AirQualityObserved:BD_TDM_KK01"},
+            "values": {"bui": {"attribute": "pm25", "unit": "ug/m3"}},
+        },
+    }
+    tested = await client.post("/api/v1/sources/test", json={**draft, "sample": "time,bui\n2026-11-23T13:00,41\n"})
+    assert tested.status_code == 200, tested.text
+    assert {check["key"] for check in tested.json()["checks"]}
+    await client.aclose()
+
+
+async def test_what_is_not_allowed_is_refused_aloud(served: Any) -> None:
+    officer = await served.signed_in("duty_officer")
+    token = officer.headers["x-csrf"]
+    officer.headers["x-csrf"] = "wrong"
+    refused = await officer.post("/api/v1/alarms/acknowledge", json={"ids": ["x"]})
+    assert (refused.status_code, refused.json()["key"]) == (403, "http.csrf")
+    officer.headers["x-csrf"] = token
+    cross = await officer.post(
+        "/api/v1/alarms/acknowledge", json={"ids": ["x"]}, headers={"sec-fetch-site": "cross-site"}
+    )
+    assert cross.json()["key"] == "http.cross_site"
+    denied = await officer.post("/api/v1/sources", json={"id": "x", "name": "x", "protocol": "push", "codec": "readings"})
+    assert (denied.status_code, denied.json()["key"]) == (403, "http.permission_missing")
+    unknown = await officer.get("/api/v1/alarms/nothing")
+    assert unknown.status_code == 404
+    english = await officer.get("/api/v1/alarms/nothing?lang=en")
+    assert english.json()["detail"] != unknown.json()["detail"]
+    large = await officer.post("/api/v1/alarms/acknowledge", content=b"x" * (2 * 2**20))
+    assert large.status_code == 413
+    key = await served.client(headers={"authorization": "Bearer nonsense"}).get("/api/v1/overview")
+    assert key.status_code == 401
+    await officer.aclose()
+
+
+async def test_a_command_with_a_key_is_done_once(served: Any) -> None:
+    officer = await served.signed_in("duty_officer")
+    headers = {"idempotency-key": "press-0001"}
+    body = {"ids": ["AL-0"]}
+    first = await officer.post("/api/v1/alarms/acknowledge", json=body, headers=headers)
+    again = await officer.post("/api/v1/alarms/acknowledge", json=body, headers=headers)
+    assert first.status_code == again.status_code == 200
+    assert first.json() == again.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    other = await officer.post("/api/v1/alarms/acknowledge", json={"ids": ["AL-1"]}, headers=headers)
+    assert (other.status_code, other.json()["key"]) == (422, "share.command_key_used")
+    await officer.aclose()
+
+
+async def test_probes_and_the_console_that_is_not_built(served: Any) -> None:
+    client = served.client()
+    assert (await client.get("/livez")).text == "ok\n"
+    await served.house.health.probe()
+    ready = await client.get("/readyz")
+    assert ready.json()["checks"]["commit"] is True
+    assert (await client.get("/metrics")).status_code == 401
+    page = await client.get("/alarms")
+    assert page.status_code == 503
+    assert "make web" in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert (await client.get("/api/v1/nothing")).status_code == 404
+    assert (await client.get("/api/v1/nothing")).headers["content-type"] == "application/problem+json"
+    await client.aclose()

@@ -6,6 +6,7 @@ document without a word about the inside, and the log has the rest under the req
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Mapping
 
@@ -42,6 +43,8 @@ STREAMS = ("/live", ".csv", ".xlsx", "/raw")
 LONG = ("/api/v1/uploads",)
 TIME_LIMIT_S = 30
 LONG_TIME_LIMIT_S = 300
+DRAINED = 8 * MIB  # of a body that is too large, read and thrown away so that the sender hears why
+DRAIN_S = 2
 BODY_SILENCE_S = 20  # a sender that gives no byte for so long is let go
 
 CSP = "; ".join(
@@ -182,6 +185,7 @@ class Guard:
             answer = problem(trouble, language_of(Request(scope)))
             if trouble.status == 413:
                 answer.headers["Connection"] = "close"
+                await _drain(receive)
             await answer(scope, receive, give)
         elif trouble is not None:
             # The answer has begun: cutting it off is the only honest way to say that it is not whole.
@@ -190,6 +194,18 @@ class Guard:
         REQUESTS.labels(scope["method"][:8], door, str(status)).inc()
         if not stream:
             SECONDS.labels(door).observe(self._clock.monotonic() - begun)
+
+
+async def _drain(receive: Receive) -> None:
+    """Read on for a moment: a sender that is cut off in the middle of sending never reads why."""
+    left = DRAINED
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
 
 
 def _believable_length(scope: Scope, limit: int) -> None:

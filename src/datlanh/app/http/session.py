@@ -71,9 +71,11 @@ async def sign_in(ask: Asked, sign: SignIn) -> Response:
 
 
 @door.get("/session", permission=PUBLIC, answers=shapes.Session)
-async def who_am_i(ask: Asked) -> shapes.Session:
-    """Who is signed in; 401 when nobody is."""
+async def who_am_i(ask: Asked, if_any: bool = False) -> shapes.Session | Response:
+    """Who is signed in; when nobody is, 401, or with `if_any` an empty 204."""
     if ask.known is None or ask.known.kind != "person":
+        if if_any:
+            return Response(status_code=204, headers={"Cache-Control": "no-store"})
         raise NotSignedIn("http.sign_in_first")
     return await _session(ask, ask.known)
 

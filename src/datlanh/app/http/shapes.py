@@ -104,6 +104,7 @@ class SourceDraft:
     zone: str | None = None
     enabled: bool | None = None
     version: int | None = None
+    sample: str | None = None  # for a test: what such a source would send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

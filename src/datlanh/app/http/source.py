@@ -11,7 +11,7 @@ from datlanh.app.http.shapes import Replay, SourceDraft
 from datlanh.kernel import outbox
 from datlanh.model.errors import BadInput, NotFound
 from datlanh.share import shapes
-from datlanh.share.source import brief_of, quarantine_row, shown
+from datlanh.share.source import brief_of, quarantine_row, shown, steps_of
 
 door = Door("/api/v1", "sources")
 MOST = 500
@@ -28,6 +28,19 @@ async def sources(ask: Asked) -> shapes.Sources:
         at=ask.house.clock.now(),
         rows=rows,
         brief=brief_of([row.state for row in rows if row.state != "off"]),
+    )
+
+
+@door.post("/sources/test", permission="source.edit", answers=shapes.SourceTest, command=False)
+async def try_source(ask: Asked, draft: SourceDraft) -> shapes.SourceTest:
+    """Try a source before it is saved: is it sound, does the place answer, is what comes understood."""
+    ask.person.must("source.edit", unit=draft.owner_unit or "")
+    sample = draft.sample.encode() if draft.sample is not None else None
+    report = await ask.house.collect.doors.test_source(draft.id, told(draft), sample)
+    return shapes.SourceTest(
+        ok=report.ok,
+        checks=steps_of(report.steps, ask.language),
+        preview=[dict(row) for row in report.preview],
     )
 
 

@@ -129,27 +129,8 @@ class Writer:
             return
 
     async def _source(self) -> Source:
-        """The source that stands for this door; made at its first use, and then edited like any other."""
-        house = self._house
-        found = next((s for s in await house.collect.sources() if s.id == SOURCE), None)
-        if found is not None:
-            return found
-        units = {
-            f"{type}.{name}": attribute.unit_code
-            for type, declared in house.packs.types.items()
-            for name, attribute in declared.attributes.items()
-            if attribute.unit_code
-        }
-        told = {
-            "name": {"vi": "Cửa NGSI-LD", "en": "NGSI-LD door"},
-            "protocol": "ngsild",
-            "codec": CODEC,
-            "mapping": {"units": units},
-            "window": {"oldest": "3650d"},
-        }
-        await house.collect.save_source(SOURCE, told, by="system:ngsi-ld")
-        await house.collect.sources()
-        return await house.collect.source(SOURCE)
+        """The source that stands for this door; asked for each time, so that `map` knows the declarations of now."""
+        return next(s for s in await self._house.collect.sources() if s.id == SOURCE)
 
     async def _apply(
         self, tx: Transaction, group: Sequence[_Request], source: Source
