@@ -203,8 +203,6 @@ class Reader:
         except Odd as odd:
             self.columns.refuse(number, odd, raw)
             return
-        if self._first is None:
-            self._first = (number, raw)
         count = 0
         for key, item in _items(document, self.plan.items):
             count += 1
@@ -258,6 +256,8 @@ class Reader:
             elif rule.quality_else is not None:
                 quality = rule.quality_else
         at = self._time(item, document, names, received, stale)
+        if self._first is None:
+            self._first = (line, raw)
         if plan.long:
             self._take_long(item, document, names, line, raw, who, at, quality)
             return

@@ -9,6 +9,7 @@ one level of a topic (`bd/air/{device}/up`), and what they are in a message name
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,6 +54,21 @@ class Topic:
             elif said != level:
                 return None
         return names
+
+
+def filters_of(topics: Iterable[Topic]) -> frozenset[str]:
+    """What to subscribe to: a filter within a wider one is left out, or its messages would come twice."""
+    filters = {topic.filter for topic in topics}
+    return frozenset(
+        one for one in filters if not any(other != one and _within(one, other) for other in filters)
+    )
+
+
+def _within(one: str, other: str) -> bool:
+    levels, wider = one.split("/"), other.split("/")
+    return len(levels) == len(wider) and all(
+        w in ("+", level) for level, w in zip(levels, wider, strict=True)
+    )
 
 
 def topic_of(pattern: Any) -> Topic:

@@ -35,7 +35,7 @@ from prometheus_client import Counter, Gauge
 from datlanh.collect.batch import Offer, Receipt
 from datlanh.collect.guard import Guard, from_settings
 from datlanh.collect.inbox import Inbox
-from datlanh.collect.message import PAYLOAD_LIMIT, TOPIC_LIMIT, Topic, frame, topic_of
+from datlanh.collect.message import PAYLOAD_LIMIT, TOPIC_LIMIT, Topic, filters_of, frame, topic_of
 from datlanh.collect.registry import Registry
 from datlanh.collect.secret import path_of, reveal
 from datlanh.kernel import Clock, Database, Lease, Settings, to_micros
@@ -223,7 +223,7 @@ class Line:
         """Listen to these topics for their sources, and no longer to the filters of `forget`."""
         self.topics = tuple(sorted(topics, key=lambda one: one[0].weight, reverse=True))
         with self._lock:
-            self._wanted = frozenset(topic.filter for topic, _ in topics)
+            self._wanted = filters_of(topic for topic, _ in topics)
             gone = (self._subscribed | self._forgotten | frozenset(forget)) - self._wanted
             self._forgotten = gone
             new = self._wanted - self._subscribed
@@ -544,7 +544,7 @@ class Mqtt:
         await self._close([broker for broker in self._lines if broker not in wanted])
         for broker, topics in wanted.items():
             line = self._lines.get(broker)
-            filters = sorted({topic.filter for topic, _ in topics})
+            filters = sorted(filters_of(topic for topic, _ in topics))
             if line is None:
                 client_id, before = await self._session(broker, filters)
                 line = self._lines[broker] = Line(broker, client_id, self._inbox, self._clock)
