@@ -97,7 +97,9 @@ def hours(means: Sequence[float], each: int = 12) -> list[float]:
     return [mean + (0.5 if n % 2 else -0.5) for mean in means for n in range(each)]
 
 
-async def test_the_worked_example_of_the_decision_comes_out_of_kept_readings(house: House, clock: HeldClock) -> None:
+async def test_the_worked_example_of_the_decision_comes_out_of_kept_readings(
+    house: House, clock: HeldClock
+) -> None:
     begin = datetime(2026, 11, 23, 8, 0, tzinfo=LOCAL)
     clock.set(datetime(2026, 11, 23, 20, 1, tzinfo=LOCAL))
     await house.compute()

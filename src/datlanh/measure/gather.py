@@ -49,6 +49,29 @@ class Given:
 Fetched = Callable[[str, int], tuple[Any, tuple[int, int] | None]]
 
 
+@dataclass(slots=True)
+class Fetch:
+    """Buckets of many attributes of many entities of a type, asked for once and used by many formulas."""
+
+    attributes: dict[str, int]
+    entities: dict[str, int]
+    begin: int
+    end: int
+    by: int
+    numbers: NDArray[Any]  # attributes x entities x buckets, and x qualities for counts
+
+    def covers(self, attribute: str, begin: int, end: int) -> bool:
+        """Whether it holds an attribute for a span."""
+        return attribute in self.attributes and self.begin <= begin and end <= self.end
+
+
+FetchKey = tuple[str, timedelta, str]
+
+
+def _kind(read: Read) -> str:
+    return "counts" if read.take.startswith("count") else read.take
+
+
 class Gather:
     """Asks keep and our own store for inputs."""
 
@@ -59,6 +82,7 @@ class Gather:
         self._areas_of = areas_of
         self._by_area = any(v.area for p in packs.parameters.values() for v in p.values)
         self._entities: Callable[[Transaction, str], Awaitable[list[str]]] | None = None
+        self._fetched: dict[FetchKey, Fetch] = {}
 
     def entities_by(self, ask: Callable[[Transaction, str], Awaitable[list[str]]]) -> None:
         """Be told how to list the entities of a type."""
@@ -137,6 +161,58 @@ class Gather:
 
     # -- one kind each ----------------------------------------------------------------------------
 
+    async def prefetch(self, tx: Transaction, jobs: Sequence[tuple[IndicatorDeclaration, set[Pair]]]) -> None:
+        """Ask once for the buckets that the formulas of a round will read; what would be too much is left to them."""
+        self._fetched.clear()
+        wanted: dict[FetchKey, tuple[set[str], set[str], list[int]]] = {}
+        for indicator, pairs in jobs:
+            for read in indicator.reads.values():
+                if read.kind is not ReadKind.READINGS or not pairs:
+                    continue
+                type_, _, attribute = read.of.partition(".")
+                attributes, entities, span = wanted.setdefault(
+                    (type_, read.by, _kind(read)), (set(), set(), [])
+                )
+                attributes.add(attribute)
+                entities.update(subject for subject, _ in pairs)
+                low, high = min(e for _, e in pairs), max(e for _, e in pairs)
+                span.extend((low - grid.micros(read.span), high))
+        for key, (attributes, entities, span) in wanted.items():
+            type_, by, kind = key
+            begin, end = min(span), max(span)
+            cells = len(attributes) * len(entities) * ((end - begin) // grid.micros(by))
+            if cells * (4 if kind == "counts" else 1) <= MOST_CELLS:
+                self._fetched[key] = await self._fetch(
+                    tx, type_, sorted(attributes), sorted(entities), begin, end, by, kind
+                )
+
+    async def _fetch(
+        self,
+        tx: Transaction,
+        type_: str,
+        attributes: Sequence[str],
+        entities: Sequence[str],
+        begin: int,
+        end: int,
+        by: timedelta,
+        kind: str,
+    ) -> Fetch:
+        keys = [SeriesKey(entity, type_, attribute) for attribute in attributes for entity in entities]
+        first, last = from_micros(begin), from_micros(end)
+        numbers: NDArray[Any]
+        if kind == "counts":
+            numbers = await self._keep.counts(tx, keys, first, last, by)
+        else:
+            numbers = await self._keep.buckets(tx, keys, first, last, by, kind)  # type: ignore[arg-type]
+        return Fetch(
+            {attribute: n for n, attribute in enumerate(attributes)},
+            {entity: n for n, entity in enumerate(entities)},
+            begin,
+            end,
+            grid.micros(by),
+            numbers.reshape(len(attributes), len(entities), *numbers.shape[1:]),
+        )
+
     async def _readings(
         self,
         tx: Transaction,
@@ -147,17 +223,25 @@ class Gather:
         high: int,
     ) -> Fetched:
         type_, _, attribute = read.of.partition(".")
-        keys = [SeriesKey(subject, type_, attribute) for subject in subjects]
         span, by = grid.micros(read.span), grid.micros(read.by)
-        begin, end = from_micros(low - span), from_micros(high)
-        if read.take.startswith("count"):
-            counts = await self._keep.counts(tx, keys, begin, end, read.by)
-            numbers = (
-                counts.sum(axis=2) if read.take == "count_all" else counts[:, :, int(COUNTED[read.take])]
-            ).astype(np.float64)
-        else:
-            numbers = await self._keep.buckets(tx, keys, begin, end, read.by, read.take)  # type: ignore[arg-type]
-        return _window(numbers, place, low, span, by, read.by)
+        fetched = self._fetched.get((type_, read.by, _kind(read)))
+        if (
+            fetched is None
+            or not fetched.covers(attribute, low - span, high)
+            or not fetched.entities.keys() >= place.keys()
+        ):
+            fetched = await self._fetch(
+                tx, type_, [attribute], subjects, low - span, high, read.by, _kind(read)
+            )
+        numbers = fetched.numbers[fetched.attributes[attribute]]
+        if read.take == "count_all":
+            numbers = numbers.sum(axis=2)
+        elif read.take in COUNTED:
+            numbers = numbers[:, :, int(COUNTED[read.take])]
+        # The window is counted from where the fetched buckets begin.
+        return _window(
+            np.asarray(numbers, np.float64), fetched.entities, fetched.begin + span, span, by, read.by
+        )
 
     async def _values(
         self,

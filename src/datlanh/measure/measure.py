@@ -142,13 +142,13 @@ class Measure:
             with SECONDS.time():
                 async with self._db.transaction() as tx:
                     await tx.lock(LOCK_MEASURE)
-                    jobs = await self._due(tx, now)
-                    return await self._compute(tx, jobs, now)
+                    jobs, done = await self._due(tx, now)
+                    return await self._compute(tx, jobs, done, now)
         except BaseException:
             self._store.forget()
             raise
 
-    async def _due(self, tx: Transaction, now: datetime) -> Jobs:
+    async def _due(self, tx: Transaction, now: datetime) -> tuple[Jobs, dict[str, int]]:
         jobs: Jobs = defaultdict(set)
         done = await self._store.done_to(tx)
         await self._by_clock(tx, jobs, done, to_micros(now))
@@ -163,11 +163,12 @@ class Measure:
                 continue
             for id, ends in self._plan.touched_by_hour(type_, attribute, to_micros(row["hour"])):
                 jobs[id].update((entity, end) for end in ends if end <= done[id])
-        return jobs
+        return jobs, done
 
     async def _by_clock(self, tx: Transaction, jobs: Jobs, done: dict[str, int], now: int) -> None:
         """The next period of each indicator that is due, for all of its subjects."""
         count = 0
+        moved: dict[str, int] = {}
         for id in self._plan.order:
             indicator = self._plan.indicators[id]
             due = self._plan.due_to(indicator, now)
@@ -181,13 +182,13 @@ class Measure:
             subjects = await self._subjects(tx, indicator, end)
             jobs[id].update((subject, end) for subject in subjects)
             count += len(subjects)
-            done[id] = end
-            await self._store.advance(tx, id, end)
+            done[id] = moved[id] = end
+        await self._store.advance(tx, moved)
 
-    async def _compute(self, tx: Transaction, jobs: Jobs, now: datetime) -> int:
+    async def _compute(self, tx: Transaction, jobs: Jobs, done: Mapping[str, int], now: datetime) -> int:
         """Compute jobs in the order in which indicators read each other; changed values make more."""
         looked_at = 0
-        done = await self._store.done_to(tx)
+        await self._gather.prefetch(tx, [(self._plan.indicators[id], pairs) for id, pairs in jobs.items()])
         for id in self._plan.order:
             pairs = jobs.pop(id, None)
             if not pairs:

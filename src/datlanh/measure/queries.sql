@@ -9,8 +9,9 @@ ON CONFLICT (id) DO UPDATE SET id = EXCLUDED.id
 RETURNING indicator_no, done_to
 
 -- name: done_to
--- Every period up to this instant has been computed once.
-UPDATE measure.indicator SET done_to = %(done_to)s WHERE indicator_no = %(indicator)s
+-- Every period of these indicators up to these instants has been computed once.
+UPDATE measure.indicator i SET done_to = moved.done_to
+FROM unnest(%(ids)s::text[], %(ends)s::timestamptz[]) AS moved (id, done_to) WHERE i.id = moved.id
 
 -- name: add_subjects
 -- Give subjects their numbers.

@@ -63,11 +63,11 @@ class Store:
         assert row is not None
         self._indicators[id] = row["indicator_no"]
 
-    async def advance(self, tx: Transaction, id: str, done_to: int) -> None:
-        """Every period up to here has been computed once."""
-        await tx.run(
-            SQL["done_to"], {"indicator": await self.indicator(tx, id), "done_to": from_micros(done_to)}
-        )
+    async def advance(self, tx: Transaction, done_to: Mapping[str, int]) -> None:
+        """Every period of these indicators up to these instants has been computed once."""
+        if done_to:
+            ends = [from_micros(end) for end in done_to.values()]
+            await tx.run(SQL["done_to"], {"ids": list(done_to), "ends": ends})
 
     async def subjects(self, tx: Transaction, ids: Iterable[str]) -> list[int]:
         """The numbers of subjects, made where there is none."""
