@@ -12,7 +12,7 @@ from datlanh.kernel import Database, HeldClock, Settings, to_micros
 from datlanh.loader import load_folders
 from datlanh.loader.find import shipped_packs
 from datlanh.measure import Measure
-from datlanh.model.indicator import PROVINCE, IndicatorValue, ReadKind
+from datlanh.model.indicator import IndicatorValue
 from datlanh.model.pack import Packs
 from datlanh.model.reading import Mapped, Quality, Readings, SeriesKey
 

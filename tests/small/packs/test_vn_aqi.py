@@ -144,6 +144,7 @@ def test_the_scale_ends_at_500() -> None:
 @pytest.mark.parametrize(
     ("index", "band"),
     [
+        (0, "good"),
         (50, "good"),
         (51, "moderate"),
         (100, "moderate"),
@@ -151,8 +152,11 @@ def test_the_scale_ends_at_500() -> None:
         (150, "poor"),
         (151, "bad"),
         (200, "bad"),
-    ]
-    + [(201, "very_bad"), (300, "very_bad"), (301, "hazardous"), (500, "hazardous")],
+        (201, "very_bad"),
+        (300, "very_bad"),
+        (301, "hazardous"),
+        (500, "hazardous"),
+    ],
 )
 def test_bands(index: float, band: str) -> None:
     from packs.environment.indicators.vn_aqi import band as band_of
