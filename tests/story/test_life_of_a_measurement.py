@@ -78,12 +78,16 @@ async def test_the_life_of_a_measurement(stage: Stage, settings: Settings) -> No
     assert state["ph"].quality is Quality.CALIBRATING
 
     # 6. It becomes history
-    history = await stage.house.keep.history(series, BEGIN - timedelta(hours=1), BEGIN, bucket="raw")
+    history = await stage.house.keep.history(
+        series, BEGIN - timedelta(hours=1), BEGIN + timedelta(minutes=1), bucket="raw"
+    )
     assert len(history.at) == len(instants)
-    async with stage.database.read() as tx:
-        counted = await tx.one("SELECT sum(n_measured) AS cod, sum(n_calibrating) AS ph FROM keep.hour")
-    assert counted is not None
-    assert (counted["cod"], counted["ph"]) == (len(instants), len(instants))
+    hours = await stage.house.keep.counts(
+        None, [key, key._replace(attribute="ph")], BEGIN - timedelta(hours=1), BEGIN, timedelta(hours=1)
+    )
+    # By series, hour and quality: what was measured, and what was calibrating.
+    assert hours[0, 0].tolist() == [len(instants), 0, 0, 0]
+    assert hours[1, 0].tolist() == [0, len(instants), 0, 0]
 
     # 7. Indicators are stale
     stage.clock.advance(timedelta(minutes=10))

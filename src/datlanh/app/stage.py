@@ -15,7 +15,7 @@ from datlanh.measure import Measure
 from datlanh.model.pack import Packs
 from datlanh.operate import Operate
 
-MOVED_BY_TIME = ("measure", "detect", "operate")
+MOVED_BY_TIME = ("keep", "measure", "detect", "operate")
 ROUNDS = 40
 
 

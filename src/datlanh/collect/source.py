@@ -22,6 +22,7 @@ from datlanh.model.pack import Packs, SourceTemplate
 from datlanh.model.source import FILE_PROTOCOLS, PROTOCOLS, Contract, Source, Station, Window
 
 FILE_LIMIT = 2 * 2**20
+NAMED_FIELDS = frozenset({"readings", "json"})  # codecs whose bytes name the attributes
 FACTS_LIMIT = 50
 FACTS_SIZE = 16 * 2**10
 _FACT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -197,15 +198,18 @@ def declare(
     base = template.window if template else Window()
     promise = template.contract if template else Contract()
     station = table.get("station")
+    made = (
+        None
+        if station is None
+        else _station(station, f"{where}.station", source, name, template.type if template else "")
+    )
     return Source(
         id=source,
         name=name,
         protocol=protocol,
         codec=codec,
         owner_unit=_text(table["owner_unit"], f"{where}.owner_unit", 64) if table.get("owner_unit") else "",
-        station=None
-        if station is None
-        else _station(station, f"{where}.station", source, name, template.type if template else ""),
+        station=made,
         cadence=span(cadence, f"{where}.cadence")
         if cadence is not None
         else (template.cadence if template else None),
@@ -213,7 +217,7 @@ def declare(
         window=replace(base, **spans),
         contract=replace(promise, **promised),
         settings=settings,
-        mapping=_mapping(template, table, where),
+        mapping=_with_fields(_mapping(template, table, where), codec, made, packs),
         enabled=enabled,
         pack=template.pack if template else str(table.get("pack", "")),
         version=version,
@@ -227,6 +231,28 @@ def _template(name: Any, packs: Packs | None, where: str) -> SourceTemplate | No
     if found is None:
         raise BadInput("collect.declaration_wrong", where=f"{where}.template", error=str(name))
     return found
+
+
+def _with_fields(
+    mapping: dict[str, Any], codec: str, station: Station | None, packs: Packs | None
+) -> dict[str, Any]:
+    """The mapping; one that names no fields takes all attributes of its type, in the units they are kept in."""
+    if codec not in NAMED_FIELDS or mapping.get("fields") or mapping.get("long") or packs is None:
+        return mapping
+    declared = packs.types.get(mapping.get("type") or (station.type if station is not None else ""))
+    if declared is None:
+        return mapping
+    fields = {
+        name: {
+            "unit": attribute.unit,
+            "optional": True,
+            **({} if attribute.low is None else {"low": attribute.low}),
+            **({} if attribute.high is None else {"high": attribute.high}),
+        }
+        for name, attribute in declared.attributes.items()
+        if attribute.kind == "number"
+    }
+    return {**mapping, "fields": fields} if fields else mapping
 
 
 def _mapping(template: SourceTemplate | None, table: Mapping[str, Any], where: str) -> dict[str, Any]:

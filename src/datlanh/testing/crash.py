@@ -30,6 +30,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from datlanh.collect import Collect
 from datlanh.kernel import Database, PrivatePostgres, Settings, SystemClock, migrate
+from datlanh.loader import load
 from datlanh.model.person import system
 from datlanh.model.reading import Quality
 from datlanh.people import People
@@ -361,8 +362,8 @@ def sources() -> dict[str, dict[str, Any]]:
             "settings": {"topic": "crash/{device}/up"},
             "mapping": {
                 "type": ENTITY_TYPE,
-                "time": {"path": "t", "format": "iso"},
-                "values": {attribute: attribute for attribute in ATTRIBUTES},
+                "any_device": True,
+                "time": {"field": "t"},
             },
         },
     }
@@ -379,7 +380,22 @@ def stored(url: str) -> dict[tuple[str, str, datetime], float]:
     return {(e.rsplit(":", 1)[1], attribute, at.astimezone(UTC)): value for e, attribute, at, value in rows}
 
 
-def judge(ledger: Ledger, kept: dict[tuple[str, str, datetime], float], counted: int, kills: int) -> Verdict:
+def _rest(url: str) -> tuple[int, int]:
+    """How many batches are not applied yet, and by how many readings the rollups differ from the readings."""
+    with psycopg.connect(url) as connection:
+        pending = connection.execute("SELECT count(*) FROM collect.pending").fetchone()
+        doubled = connection.execute(
+            "SELECT coalesce(sum(abs(h.n_measured + h.n_calibrating + h.n_fault + h.n_estimated - r.n)), 0)"
+            " FROM keep.hour h, LATERAL (SELECT count(*) AS n FROM keep.history y"
+            "  WHERE y.series_no = h.series_no AND y.observed_at > h.hour"
+            "  AND y.observed_at <= h.hour + interval '1 hour') r"
+            " WHERE h.hour NOT IN (SELECT hour FROM keep.touched)"
+        ).fetchone()
+    assert pending is not None and doubled is not None
+    return int(pending[0]), int(doubled[0])
+
+
+def judge(ledger: Ledger, kept: dict[tuple[str, str, datetime], float], doubled: int, kills: int) -> Verdict:
     """Compare the ledger with what is stored."""
     verdict = Verdict(kills=kills)
     known: dict[tuple[str, str, datetime], float] = {}
@@ -395,7 +411,7 @@ def judge(ledger: Ledger, kept: dict[tuple[str, str, datetime], float], counted:
             if any(there) and not all(there):
                 verdict.half.append(f"{batch.door} {batch.id}: {there.count(True)} of {len(there)}")
     verdict.strangers = sum(1 for key, value in kept.items() if known.get(key) != value)
-    verdict.duplicates = counted - len(kept)
+    verdict.duplicates = doubled
     return verdict
 
 
@@ -456,8 +472,8 @@ class Campaign:
                 feeder.stop.set()
             for feeder in feeders:
                 feeder.join(30)
-            kept, counted = self._settled(system, ledger, feeders)
-            verdict = judge(ledger, kept, counted, kills)
+            kept, doubled = self._settled(system, ledger, feeders)
+            verdict = judge(ledger, kept, doubled, kills)
             verdict.points, verdict.ready_s = reached, ready
             return verdict
         finally:
@@ -501,16 +517,13 @@ class Campaign:
             waiting = sum(f.look() for f in feeders if isinstance(f, FileFeeder))
             kept = stored(system.settings.database_url)
             want = {key for batch in ledger.batches.values() if batch.acked for key in batch.readings}
-            with psycopg.connect(system.settings.database_url) as connection:
-                row = connection.execute("SELECT count(*) FROM collect.pending").fetchone()
-                sums = connection.execute("SELECT coalesce(sum(n_measured), 0) FROM keep.hour").fetchone()
-            assert row is not None and sums is not None
-            if row[0] == 0 and waiting == 0 and want <= kept.keys():
-                return kept, int(sums[0])
+            pending, doubled = _rest(system.settings.database_url)
+            if pending == 0 and waiting == 0 and want <= kept.keys():
+                return kept, doubled
             if len(kept) != before:
                 before, moved = len(kept), time.monotonic()
             if time.monotonic() - moved > 20 or time.monotonic() - begun > 120:
-                return kept, int(sums[0])
+                return kept, doubled
             time.sleep(0.2)
 
 
@@ -520,7 +533,8 @@ async def _prepare(settings: Settings) -> str:
     database, clock = Database(settings.database_url), SystemClock()
     await database.open()
     try:
-        collect, people = Collect(database, clock, settings), People(database, clock, settings)
+        collect = Collect(database, clock, settings, load(settings))
+        people = People(database, clock, settings)
         for id, told in sources().items():
             await collect.save_source(id, told, by="system:oracle")
         key = await people.issue_key(

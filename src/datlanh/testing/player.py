@@ -173,6 +173,7 @@ class _Player:
                         else got is not None and abs(got - value) <= expect.within
                     )
                     if same is not wanted:
+                        told = "unknown" if value is None else value
                         self._fail(expect, f"{at}: {indicator} of {subject} is {got}, {_not(wanted)}{told}")
             if expect.event is not None:
                 events = await self.stage.detect.events(
