@@ -58,7 +58,7 @@ async def test_one_code_is_another_area_on_another_day(people: People) -> None:
     assert (await people.area("723", date(2023, 4, 9))).name == "Thị xã Tân Uyên"
 
 
-async def test_bến_cát_has_seven_wards_and_a_commune_from_may_2024(people: People) -> None:
+async def test_ben_cat_has_seven_wards_and_a_commune_from_may_2024(people: People) -> None:
     for day, wards in ((date(2024, 4, 30), 5), (date(2024, 5, 1), 7)):
         names = [a.name for a in await people.children("721", day)]
         assert len(names) == 8

@@ -10,6 +10,8 @@ import hmac
 import ipaddress
 import secrets
 import unicodedata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,10 +19,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from datlanh.kernel.names import fold, tidy
-from datlanh.model.errors import BadInput
+from datlanh.model.errors import BadInput, Unavailable
 
 LONGEST_PASSWORD = 256
 SHORTEST_PASSWORD = 12
+MOST_WAITING = 64  # passwords being checked or waiting for it, some five seconds of work
 KEY_MARK = "dlk"
 
 
@@ -35,7 +38,20 @@ class Passwords:
     def __init__(self, *, memory_kib: int = 32 * 1024, passes: int = 3, at_once: int = 2) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
         self._turn = asyncio.Semaphore(at_once)
+        self._waiting = 0
         self._nobody: str | None = None
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """Wait for a turn; with too many before us, say so at once instead of after a minute."""
+        if self._waiting >= MOST_WAITING:
+            raise Unavailable("people.sign_in_busy", retry_after=5)
+        self._waiting += 1
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._waiting -= 1
 
     async def make(self, password: str) -> str:
         """The hash to keep; too short or too long a password is refused."""
@@ -44,13 +60,13 @@ class Passwords:
             raise BadInput("people.password_short", least=SHORTEST_PASSWORD)
         if len(plain) > LONGEST_PASSWORD:
             raise BadInput("people.password_long", most=LONGEST_PASSWORD)
-        async with self._turn:
+        async with self._in_turn():
             return await asyncio.to_thread(self._hasher.hash, plain)
 
     async def fits(self, password: str, kept: str | None) -> bool:
         """Whether the password is the kept one; without a kept one the same work is done, and the answer is no."""
         plain = _plain(password[: LONGEST_PASSWORD + 1])
-        async with self._turn:
+        async with self._in_turn():
             if self._nobody is None:
                 self._nobody = await asyncio.to_thread(self._hasher.hash, secrets.token_urlsafe(32))
             known = kept is not None and len(plain) <= LONGEST_PASSWORD

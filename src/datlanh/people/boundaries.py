@@ -161,11 +161,16 @@ async def check_and_import(
                 await tx.run(SQL["area_split"], params)
                 await tx.run(SQL["area_goes_on"], params | {"decree": source})
             await tx.run(SQL["area_boundary"], params)
+        above = _outlines(await read_territory(tx), valid_from)
+        for code, boundary in above.items():
+            params = {"code": code, "day": valid_from, "source": source, "geometry": Jsonb(mapping(boundary))}
+            await tx.run(SQL["area_boundary"], params)
         detail = {
             "file": path.name,
             "sha256": report.sha256,
             "valid_from": valid_from,
             "units": sorted(checked.shapes),
+            "outlines": sorted(above),
             "warnings": len(report.findings),
         }
         await audit.append(tx, clock.now(), by.actor, "area.boundaries_imported", "area:*", detail)
@@ -178,6 +183,28 @@ async def check_and_import(
         written=True,
         sha256=report.sha256,
     )
+
+
+def _outlines(territory: Territory, day: date) -> dict[str, BaseGeometry]:
+    """Outlines of the areas above, where all that lies directly below has an official boundary now."""
+    found = {}
+    for area in territory.areas(day):
+        below = [b for b in territory.children(area.code, day) if b.kind != AreaKind.REGION]
+        # A province of which we hold only a part gets no outline: it would be wrong.
+        if area.geometry is None or not area.schematic or not below:
+            continue
+        if any(b.geometry is None or b.schematic for b in below):
+            continue
+        union = shapely.union_all([shape(b.geometry) for b in below])
+        parts = [
+            Polygon(
+                part.exterior, [ring for ring in part.interiors if _width(_flat(Polygon(ring))) > SLIVER_M]
+            )
+            for part in getattr(union, "geoms", [union])
+            if isinstance(part, Polygon)
+        ]
+        found[area.code] = shapely.set_precision(parts[0] if len(parts) == 1 else MultiPolygon(parts), 1e-6)
+    return found
 
 
 def check(path: Path, day: date, territory: Territory, province_box: Sequence[float] | None) -> Checked:

@@ -165,3 +165,25 @@ NOT_CONTENT: Final = frozenset(
 def permissions_of(roles: tuple[str, ...]) -> frozenset[str]:
     """All that these roles allow together; a role that no longer exists allows nothing."""
     return frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
+
+
+def permissions_page() -> str:
+    """The page `docs/reference/permissions.md`: what can be allowed, and which role holds it."""
+    names = list(ROLES)
+    lines = [
+        "# Permissions and roles",
+        "",
+        "Made from `people/permission.py`; do not edit. A route names one permission; a person holds roles, perhaps",
+        "only for a unit or an area and all below it. Keys of programs may hold those marked in the last column.",
+        "",
+        "| permission | meaning | " + " | ".join(f"`{name}`" for name in names) + " | keys |",
+        "|---|---|" + ":-:|" * (len(names) + 1),
+    ]
+    for permission, sentence in PERMISSIONS.items():
+        marks = ["●" if permission in ROLES[name] else "" for name in names]
+        lines.append(
+            f"| `{permission}` | {sentence} | "
+            + " | ".join([*marks, "●" if permission in FOR_KEYS else ""])
+            + " |"
+        )
+    return "\n".join(lines) + "\n"

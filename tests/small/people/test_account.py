@@ -1,13 +1,15 @@
 """Names, tokens and the throttle, without a database."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datlanh.model.errors import BadInput
+from datlanh.model.errors import BadInput, Unavailable
 from datlanh.people.account import (
+    MOST_WAITING,
     Bucket,
     Level,
     Passwords,
@@ -116,3 +118,10 @@ async def test_a_hash_of_weaker_days_is_seen_as_outdated() -> None:
 async def test_passwords_have_a_least_and_a_greatest_length(password: str) -> None:
     with pytest.raises(BadInput):
         await Passwords(memory_kib=64, passes=1).make(password)
+
+
+async def test_a_flood_of_sign_ins_is_turned_away_at_once() -> None:
+    passwords = Passwords(memory_kib=64, passes=1)
+    told = await asyncio.gather(*(passwords.fits("x", None) for _ in range(100)), return_exceptions=True)
+    assert sum(isinstance(answer, Unavailable) for answer in told) == 100 - MOST_WAITING
+    assert await passwords.fits("x", None) is False
