@@ -182,6 +182,11 @@ class Live:
         self._ready = asyncio.Event()
         self._closed = False
 
+    @property
+    def streams(self) -> int:
+        """How many consoles listen."""
+        return len(self._streams)
+
     # --- the reader ---------------------------------------------------------------------------------------
 
     async def run(self, stop: asyncio.Event) -> None:

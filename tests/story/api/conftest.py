@@ -137,7 +137,7 @@ async def served(house: House, clock: HeldClock, tmp_path: Path) -> AsyncIterato
     }
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(server._serve([listening]))
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 -- uvicorn has a flag, no event
             await asyncio.sleep(0.01)
         yield Served(house, f"http://127.0.0.1:{listening.getsockname()[1]}", accounts, clock)
         house.share.live.close()

@@ -140,7 +140,9 @@ async def test_a_sheet_is_looked_at_before_it_is_taken_in(served: Any) -> None:
             "values": {"bui": {"attribute": "pm25", "unit": "ug/m3"}},
         },
     }
-    tested = await client.post("/api/v1/sources/test", json={**draft, "sample": "time,bui\n2026-11-23T13:00,41\n"})
+    tested = await client.post(
+        "/api/v1/sources/test", json={**draft, "sample": "time,bui\n2026-11-23T13:00,41\n"}
+    )
     assert tested.status_code == 200, tested.text
     assert {check["key"] for check in tested.json()["checks"]}
     await client.aclose()
@@ -157,7 +159,9 @@ async def test_what_is_not_allowed_is_refused_aloud(served: Any) -> None:
         "/api/v1/alarms/acknowledge", json={"ids": ["x"]}, headers={"sec-fetch-site": "cross-site"}
     )
     assert cross.json()["key"] == "http.cross_site"
-    denied = await officer.post("/api/v1/sources", json={"id": "x", "name": "x", "protocol": "push", "codec": "readings"})
+    denied = await officer.post(
+        "/api/v1/sources", json={"id": "x", "name": "x", "protocol": "push", "codec": "readings"}
+    )
     assert (denied.status_code, denied.json()["key"]) == (403, "http.permission_missing")
     unknown = await officer.get("/api/v1/alarms/nothing")
     assert unknown.status_code == 404
@@ -165,8 +169,8 @@ async def test_what_is_not_allowed_is_refused_aloud(served: Any) -> None:
     assert english.json()["detail"] != unknown.json()["detail"]
     large = await officer.post("/api/v1/alarms/acknowledge", content=b"x" * (2 * 2**20))
     assert large.status_code == 413
-    key = await served.client(headers={"authorization": "Bearer nonsense"}).get("/api/v1/overview")
-    assert key.status_code == 401
+    async with served.client(headers={"authorization": "Bearer nonsense"}) as stranger:
+        assert (await stranger.get("/api/v1/overview")).status_code == 401
     await officer.aclose()
 
 

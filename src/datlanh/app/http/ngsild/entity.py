@@ -146,6 +146,7 @@ def _answer(body: Any, ld: bool, context: str | None, headers: Mapping[str, str]
 
 
 async def _retrieve(ask: Ask) -> Response:
+    """One entity by its id (clause 5.7.1)."""
     _everywhere(ask, "ngsild.read")
     ld = _accepts(ask)
     params = _known(ask, _SHAPE)
@@ -219,6 +220,7 @@ def _whole(params: Mapping[str, str], name: str, usual: int, most: int) -> int:
 
 
 async def _query(ask: Ask) -> Response:
+    """Entities by type, id, attributes, `q` and place (clause 5.7.2)."""
     _everywhere(ask, "ngsild.read")
     ld = _accepts(ask)
     params = _known(ask, _QUERY)
@@ -266,6 +268,7 @@ def _writer(ask: Ask) -> Writer:
 
 
 async def _upsert(ask: Ask) -> Response:
+    """Create or change many entities (clause 5.6.8); answered after they are applied."""
     _everywhere(ask, "ngsild.write")
     params = _known(ask, frozenset(("options", "local")))
     options = {option for option in params.get("options", "").split(",") if option}

@@ -129,8 +129,9 @@ class Writer:
             return
 
     async def _source(self) -> Source:
-        """The source that stands for this door; asked for each time, so that `map` knows the declarations of now."""
-        return next(s for s in await self._house.collect.sources() if s.id == SOURCE)
+        """The source that stands for this door."""
+        await self._house.collect.sources()  # so that `map` knows the declarations of now
+        return await self._house.collect.source(SOURCE)
 
     async def _apply(
         self, tx: Transaction, group: Sequence[_Request], source: Source
