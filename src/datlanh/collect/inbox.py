@@ -8,6 +8,7 @@ carries it to the commit, for itself or for the group. Nothing is understood her
 import asyncio
 import hashlib
 import shutil
+import threading
 import zlib
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -73,6 +74,18 @@ class _Waiting:
     result: Receipt | Error | None = None
 
 
+# Making a compressor costs more than packing a station's file; one is not for two threads at once.
+_packers = threading.local()
+
+
+def _pack(body: bytes) -> bytes:
+    packer = getattr(_packers, "packer", None)
+    if packer is None:
+        packer = _packers.packer = zstandard.ZstdCompressor(level=3)
+    packed: bytes = packer.compress(body)
+    return packed
+
+
 def _prepare(offer: Offer, received_at: datetime) -> _Waiting:
     digest = hashlib.sha256(offer.body).digest()
     if offer.idempotency_key is not None:
@@ -82,8 +95,7 @@ def _prepare(offer: Offer, received_at: datetime) -> _Waiting:
         key = b"f" + digest
     else:
         key = None
-    # A compressor is not for two threads at once; one each time costs little beside the hash.
-    packed = zstandard.ZstdCompressor(level=3).compress(offer.body)
+    packed = _pack(offer.body)
     meta = msgspec.json.encode(dict(offer.meta)).decode() if offer.meta else "{}"
     return _Waiting(offer, received_at, digest, key, packed, meta)
 
