@@ -179,6 +179,7 @@ class Live:
         self._from = 0  # every frame after this position is in `_kept`
         self._position = 0
         self._woken = asyncio.Event()
+        self._told = asyncio.Event()
         self._ready = asyncio.Event()
         self._closed = False
 
@@ -256,11 +257,15 @@ class Live:
                 self._kept.append(frame)
                 self._give(frame)
             self._position = told[-1].position
+            self._told.set()
 
     async def _look(self, stop: asyncio.Event) -> None:
-        """Say at most four times a second which stations look different, and now and then the figures."""
-        figures_at = 0.0
+        """Say which stations look different, at once but at most four times a second; now and then the figures."""
+        figures_at = float("-inf")
         while not stop.is_set() and not self._closed:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), WAKE_S)
+            self._told.clear()
             if self._streams:
                 for frame in await self._stations():
                     self._give(frame)

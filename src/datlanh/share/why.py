@@ -12,7 +12,7 @@ from datlanh.kernel import Transaction
 from datlanh.kernel.clock import PROVINCE_ZONE, from_micros
 from datlanh.kernel.words import say
 from datlanh.model.errors import NotFound
-from datlanh.model.indicator import PROVINCE, Input, ReadKind
+from datlanh.model.indicator import PROVINCE, IndicatorDeclaration, Input, ReadKind
 from datlanh.model.person import Caller
 from datlanh.model.reading import SeriesKey
 from datlanh.model.series import Version
@@ -139,7 +139,7 @@ class WhyBook:
         corrections = [*found.superseded, value] if found.superseded else []
         return shapes.Why(
             title=told(found.title, language) + place,
-            value=value.value,
+            value=_rounded(value.value, declared),
             unit=unit_shown(value.unit or (declared.unit if declared else "")),
             at=value.period.end,
             quality=None,
@@ -164,7 +164,7 @@ class WhyBook:
             batch=None,
             raw=None,
             corrections=[
-                shapes.Correction(value=v.value, known_at=known_at, revision=None)
+                shapes.Correction(value=_rounded(v.value, declared), known_at=known_at, revision=None)
                 for v in corrections
                 if (known_at := v.known_at or v.computed_at) is not None
             ],
@@ -226,7 +226,7 @@ class WhyBook:
                 found.append(
                     shapes.WhyInput(
                         title=title if len(subjects) == 1 else f"{title} · {subject.rsplit(':', 1)[-1]}",
-                        value=value.value,
+                        value=_rounded(value.value, declared),
                         unit=unit_shown(value.unit or (declared.unit if declared else "")),
                         at=value.period.end,
                         quality=None,
@@ -246,7 +246,7 @@ class WhyBook:
             found.append(
                 shapes.WhyInput(
                     title=f"{title} · {value.subject.rsplit(':', 1)[-1]}",
-                    value=value.value,
+                    value=_rounded(value.value, declared),
                     unit=unit_shown(value.unit or (declared.unit if declared else "")),
                     at=value.period.end,
                     quality=None,
@@ -254,6 +254,11 @@ class WhyBook:
                 )
             )
         return sorted(found, key=lambda i: i.title) or [_nothing(title, one, language)]
+
+
+def _rounded(value: float | None, declared: IndicatorDeclaration | None) -> float | None:
+    """A value as it is shown elsewhere: one picture for all."""
+    return round(value, declared.decimals) if value is not None and declared is not None else value
 
 
 def _nothing(title: str, one: Input, language: str) -> shapes.WhyInput:
