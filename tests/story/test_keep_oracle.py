@@ -52,7 +52,7 @@ class Oracle:
         found = sorted(
             (at, value)
             for (one, at), (value, quality) in self.rows(known).items()
-            if one == series and begin <= at < end and quality == 0
+            if one == series and begin < at <= end and quality == 0
         )
         values = [value for _, value in found]
         if take == "count":

@@ -224,7 +224,7 @@ class Keep:
         as_known_at: datetime | None = None,
         tx: Transaction | None = None,
     ) -> History:
-        """The past of a series for a chart: raw readings if they fit, else one column a point."""
+        """The past (begin, end] of a series for a chart: raw readings if they fit, else one column a point."""
         async with self._asking(tx) as ask:
             one = await self._one(ask, series)
             return await self.past.history(ask, one, begin, end, bucket, points, as_known_at)
@@ -248,7 +248,10 @@ class Keep:
         as_known_at: datetime | None = None,
         tx: Transaction | None = None,
     ) -> NDArray[np.float64]:
-        """One row a series, one column a bucket of an hour, a day of the province or another width; NaN: nothing."""
+        """One row a series, one column a bucket (begin, end] of `by`; NaN where nothing was measured.
+
+        A reading bears the end of the time that it stands for: what is stamped 09:00:00 is in (08:00, 09:00].
+        """
         async with self._asking(tx) as ask:
             return await self.past.aggregate(ask, series, begin, end, by, take, as_known_at)
 

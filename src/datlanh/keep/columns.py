@@ -96,9 +96,17 @@ async def get(
 
 
 def hours(observed_at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The beginning of the hour of each instant."""
-    hour = 3_600_000_000
-    return observed_at // hour * hour
+    """The beginning of the hour that each instant belongs to.
+
+    A reading bears the end of the time that it stands for, so a bucket is (begin, end]: what is stamped 09:00:00
+    belongs to the hour that began at 08:00.
+    """
+    return begins(observed_at, 3_600_000_000)
+
+
+def begins(observed_at: NDArray[np.int64], width: int, first: int = 0) -> NDArray[np.int64]:
+    """The beginning of the bucket (begin, end] of each instant, in a grid that has a line at `first`."""
+    return (observed_at - 1 - first) // width * width + first
 
 
 def empty(kinds: Mapping[str, str]) -> Columns:

@@ -1,7 +1,7 @@
 """Questions about the past: rows, charts, buckets, and where a reading came from.
 
 The one thing to know: rollups are only a short cut; whatever they cannot answer (an hour not over, an odd width,
-"as known at") is answered from the readings themselves, and the answer is the same.
+"as known at") is answered from the readings themselves, and the answer is the same. Buckets are (begin, end].
 """
 
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ class Past:
             if total <= points:
                 width = 0
         if width == 0:
-            rows = await self._layers.rows(tx, [series.number], first, last, known)
+            rows = await self._layers.rows(tx, [series.number], first + 1, last + 1, known)
             return self._as_history(series, begin, end, "raw", 0, _each(rows), rows["observed_at"])
         if width % HOUR_US == 0:
             if width == DAY_US and known is None:
@@ -77,8 +77,8 @@ class Past:
                 buckets = bucket.combine(buckets, self._columns_of(buckets["hour"], width))
             word = {HOUR_US: "hour", DAY_US: "day"}.get(width, str(width // 1_000_000))
             return self._as_history(series, begin, end, word, width, buckets, buckets["hour"])
-        rows = await self._layers.rows(tx, [series.number], first, last, known)
-        buckets = bucket.gather(rows, rows["observed_at"] // width * width)
+        rows = await self._layers.rows(tx, [series.number], first + 1, last + 1, known)
+        buckets = bucket.gather(rows, columns.begins(rows["observed_at"], width))
         return self._as_history(
             series, begin, end, str(width // 1_000_000), width, buckets, rows["observed_at"]
         )
@@ -110,15 +110,15 @@ class Past:
     async def _hourly(
         self, tx: Transaction, series: Sequence[int], first: int, last: int, known: int | None
     ) -> Columns:
-        """Hours of [first, last): whole ones from the rollups, the ends and old knowledge from readings."""
+        """Hours of (first, last]: whole ones from the rollups, the ends and old knowledge from readings."""
         inner, outer = -(-first // HOUR_US) * HOUR_US, last // HOUR_US * HOUR_US
         if known is not None or inner >= outer:
-            rows = await self._layers.rows(tx, series, first, last, known)
+            rows = await self._layers.rows(tx, series, first + 1, last + 1, known)
             return bucket.gather(rows, columns.hours(rows["observed_at"]))
         parts = [await self._rollups.hours(tx, series, inner, outer)]
         for begin, end in ((first, inner), (outer, last)):
             if begin < end:
-                rows = await self._layers.rows(tx, series, begin, end)
+                rows = await self._layers.rows(tx, series, begin + 1, end + 1)
                 parts.append(bucket.gather(rows, columns.hours(rows["observed_at"])))
         return bucket.by_key(join(parts))
 
@@ -173,7 +173,7 @@ class Past:
         by: timedelta,
         known: datetime | None,
     ) -> tuple[Columns, NDArray[np.intp], int]:
-        """Buckets of a regular grid from `begin`: (buckets, the column of each, number of columns)."""
+        """Buckets (begin, end] of a regular grid from `begin`: (buckets, the column of each, number of columns)."""
         first, last = to_micros(begin), to_micros(end)
         width = by // timedelta(microseconds=1)
         if width <= 0 or last <= first:
@@ -189,8 +189,8 @@ class Past:
             found = await self._hourly(tx, series, first, last, at)
             found = bucket.combine(found, first + (found["hour"] - first) // width * width)
         else:
-            rows = await self._layers.rows(tx, series, first, last, at)
-            found = bucket.gather(rows, first + (rows["observed_at"] - first) // width * width)
+            rows = await self._layers.rows(tx, series, first + 1, last + 1, at)
+            found = bucket.gather(rows, columns.begins(rows["observed_at"], width, first))
         return found, ((found["hour"] - first) // width).astype(np.intp), int(size)
 
     async def aggregate(

@@ -2,7 +2,7 @@
 
 Each batch marks the hours that it touched, in its own transaction. Whoever mends removes the marks first and
 reads after, so a batch that commits later leaves a mark of its own. A question never waits for this: hours with
-a mark are answered from the readings themselves.
+a mark are answered from the readings themselves. A bucket is (begin, end]: see `columns.hours`.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ class Rollups:
         self._zone_us = zone_us
 
     def day_of(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The beginning of the province's day of each instant."""
+        """The beginning of the province's day in which hours begin."""
         return (at + self._zone_us) // DAY_US * DAY_US - self._zone_us
 
     # -- questions
@@ -59,7 +59,7 @@ class Rollups:
             return found
         parts = [pick(found, ~np.isin(found["hour"], dirty))]
         for first, last in spans(dirty, HOUR_US):
-            rows = await self._layers.rows(tx, series, first, last)
+            rows = await self._layers.rows(tx, series, first + 1, last + 1)
             rows = pick(rows, np.isin(columns.hours(rows["observed_at"]), dirty))
             parts.append(bucket.gather(rows, columns.hours(rows["observed_at"])))
         return bucket.by_key(join(parts))
@@ -151,7 +151,7 @@ class Rollups:
         """Recompute these hours; the (series, day) that they lie in."""
         touched: set[tuple[int, int]] = set()
         for first, last in spans(hours, HOUR_US):
-            rows = await self._layers.rows(tx, series, first, last)
+            rows = await self._layers.rows(tx, series, first + 1, last + 1)
             begins = columns.hours(rows["observed_at"])
             wanted = np.isin(begins, hours)
             buckets = bucket.gather(pick(rows, wanted), begins[wanted])
