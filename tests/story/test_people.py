@@ -1,5 +1,6 @@
 """People on a real database: signing in, what ends a session, keys, and the audit chain."""
 
+import asyncio
 from datetime import date, timedelta
 
 import psycopg
@@ -266,3 +267,33 @@ async def test_text_that_json_or_postgresql_would_not_take_is_still_recorded(
         )
     assert (await people.verify_audit()).good
     assert (await people.audit_entries())[0].detail["cut"] is True
+
+
+async def test_guesses_made_all_at_once_do_not_slip_through_together(people: People) -> None:
+    await an_officer(people)
+
+    async def guess() -> bool:
+        try:
+            await people.sign_in("an", "wrong password", "10.0.0.7")
+        except NotAllowed:
+            return True
+        except TooMuch:
+            return False
+        raise AssertionError
+
+    assert sum(await asyncio.gather(*(guess() for _ in range(30)))) == 5
+
+
+async def test_entries_written_side_by_side_make_one_chain(people: People, db: Database) -> None:
+    async def deed(n: int) -> None:
+        async with db.transaction() as tx:
+            await people.record(tx, SETUP, "test.did", f"thing:{n}", {"n": n})
+            if n % 5 == 0:
+                raise Conflict("people.account_taken", account="x")
+
+    await asyncio.gather(*(deed(n) for n in range(40)), return_exceptions=True)
+    verdict = await people.verify_audit()
+    assert verdict.good and verdict.entries == 32
+    told = await people.audit_entries(limit=1000)
+    assert sorted(e.detail["n"] for e in told) == [n for n in range(40) if n % 5]
+    assert [e.seq for e in told] == list(range(32, 0, -1))

@@ -1,5 +1,6 @@
 """The reference province on a real database: loaded safely twice, asked about any day."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -232,3 +233,15 @@ async def test_what_has_run_out_is_swept(people: People, db: Database, clock: He
     clock.advance(timedelta(days=2))
     assert await people.work_due() == 4  # a session and three buckets
     assert await people.work_due() == 0
+
+
+async def test_programs_that_start_together_load_the_province_once(
+    db: Database, clock: HeldClock, settings: Settings
+) -> None:
+    starting = [People(db, clock, settings) for _ in range(4)]
+    assert sorted(await asyncio.gather(*(p.load_province(PROVINCE) for p in starting))) == [
+        False,
+        False,
+        False,
+        True,
+    ]

@@ -593,10 +593,7 @@ class People:
         self, path: Path, valid_from: date, *, dry_run: bool = False, by: Caller | None = None
     ) -> boundaries.Report:
         """Check official boundaries and, unless something is wrong or it is a dry run, take them: all or none."""
-        try:
-            province_box = (await self.province()).get("map", {}).get("box")
-        except NotFound:
-            province_box = None
+        province_box = (await self.province()).get("map", {}).get("box")
         report = await boundaries.check_and_import(
             self._db,
             self._clock,
