@@ -12,7 +12,7 @@ import pytest
 
 from datlanh.kernel import Database, HeldClock, Settings
 from datlanh.model.area import AreaKind
-from datlanh.model.errors import BadInput, NotFound, Refused
+from datlanh.model.errors import BadInput, Refused
 from datlanh.model.person import system
 from datlanh.people import People
 from datlanh.people.account import Passwords
@@ -30,91 +30,12 @@ async def people(db: Database, clock: HeldClock, settings: Settings) -> People:
     return people
 
 
-async def test_the_areas_of_2023_are_a_province_nine_districts_and_91_communes(people: People) -> None:
-    assert [a.code for a in await people.areas(THEN, AreaKind.PROVINCE)] == ["74"]
-    assert [a.code for a in await people.areas(THEN, AreaKind.DISTRICT)] == [str(c) for c in range(718, 727)]
-    communes = await people.areas(THEN, AreaKind.COMMUNE)
-    assert len(communes) == 91
-    kinds = [c.name.split()[0] for c in communes]
-    assert (kinds.count("Phường"), kinds.count("Thị"), kinds.count("Xã")) == (45, 5, 41)
-
-
-async def test_the_areas_of_today_are_36_units_of_another_city(people: People) -> None:
-    communes = await people.areas(NOW, AreaKind.COMMUNE)
-    assert len(communes) == 36
-    assert {c.parent for c in communes} == {"79"}
-    kinds = [c.name.split()[0] for c in communes]
-    assert (kinds.count("Phường"), kinds.count("Xã")) == (24, 12)
-    assert len(await people.children("binh-duong", NOW)) == 36
-    assert await people.areas(NOW, AreaKind.DISTRICT) == ()
-
-
-async def test_one_code_is_another_area_on_another_day(people: People) -> None:
-    assert (await people.area("25747", date(2025, 6, 30))).name == "Phường Phú Cường"
-    assert (await people.area("25747", date(2025, 7, 1))).name == "Phường Thủ Dầu Một"
-    with pytest.raises(NotFound):
-        await people.area("25741", date(2025, 7, 1))
-    assert (await people.area("721", date(2024, 4, 30))).name == "Thị xã Bến Cát"
-    assert (await people.area("721", date(2024, 5, 1))).name == "Thành phố Bến Cát"
-    assert (await people.area("723", date(2023, 4, 9))).name == "Thị xã Tân Uyên"
-
-
-async def test_ben_cat_has_seven_wards_and_a_commune_from_may_2024(people: People) -> None:
-    for day, wards in ((date(2024, 4, 30), 5), (date(2024, 5, 1), 7)):
-        names = [a.name for a in await people.children("721", day)]
-        assert len(names) == 8
-        assert sum(name.startswith("Phường") for name in names) == wards
-
-
-async def test_totals_of_old_districts_are_restated_for_new_communes_and_nothing_is_lost(
-    people: People,
-) -> None:
-    districts = await people.areas(THEN, AreaKind.DISTRICT)
-    values = {d.code: float(d.population or 0) for d in districts}
-    told = await people.restate(values, THEN, NOW)
-    assert len(told) == 36
-    assert sum(r.value or 0 for r in told.values()) == pytest.approx(sum(values.values()))
-    assert not any(r.exact for r in told.values())
-
-
-async def test_an_unknown_part_makes_the_whole_unknown(people: People) -> None:
-    values: dict[str, float | None] = {str(c): 100.0 for c in range(718, 727)}
-    values["723"] = None
-    told = await people.restate(values, THEN, NOW)
-    assert told["25888"].value is None and told["25888"].missing == ("723",)
-    assert told["25747"].value is not None
-    del values["723"]
-    assert (await people.restate(values, THEN, NOW))["25888"].missing == ("723",)
-
-
-async def test_the_way_back_and_a_rename_keep_what_is_whole(people: People) -> None:
-    told = await people.restate({"721": 8.0}, date(2023, 9, 1), date(2024, 9, 1))
-    assert told["721"].value == 8.0 and told["721"].exact
-    told = await people.restate({"25846": 5.0}, THEN, NOW)
-    assert told == {"25846": told["25846"]} and told["25846"].value == 5.0 and told["25846"].exact
-    back = await people.restate({"25846": 5.0}, NOW, THEN)
-    assert back["25846"].value == 5.0
-    with pytest.raises(BadInput):
-        await people.restate({"718": 1.0, "25741": 1.0}, THEN, NOW)
-
-
 async def test_loading_twice_changes_nothing_and_is_told_once(people: People, db: Database) -> None:
     assert not await people.load_province(PROVINCE)
     async with db.read() as tx:
         assert await tx.value("SELECT count(*) FROM people.area") == 143
         assert await tx.value("SELECT count(*) FROM people.audit WHERE action = 'province.loaded'") == 1
     assert (await people.province())["id"] == "binh-duong"
-
-
-async def test_a_unit_keeps_its_id_when_its_name_changes(people: People) -> None:
-    assert (await people.unit("so-mt", date(2023, 9, 1))).short == "Sở TN&MT"
-    assert (
-        await people.unit("so-mt", date(2025, 4, 1))
-    ).name == "Sở Nông nghiệp và Môi trường tỉnh Bình Dương"
-    assert (await people.unit("so-mt")).name == "Sở Nông nghiệp và Môi trường Thành phố Hồ Chí Minh"
-    assert (await people.unit("ubnd-25747")).name == "Ủy ban nhân dân phường Thủ Dầu Một"
-    with pytest.raises(NotFound):
-        await people.unit("so-gtvt")
 
 
 async def test_a_grant_for_an_area_covers_what_lies_below_and_ends_with_the_area(
@@ -171,14 +92,6 @@ async def test_there_are_no_demo_accounts_in_production(
     earnest = People(db, clock, settings.with_(production=True))
     with pytest.raises(Refused):
         await earnest.ensure_demo_accounts(PROVINCE)
-
-
-async def test_the_calendar_knows_tet_and_worked_saturdays(people: People) -> None:
-    calendar = await people.calendar()
-    assert not calendar.works(date(2026, 2, 17)) and not calendar.works(date(2027, 2, 8))
-    assert calendar.works(date(2026, 1, 10)) and not calendar.works(date(2026, 1, 2))
-    assert calendar.add_days(date(2026, 2, 13), 1) == date(2026, 2, 23)
-    assert calendar.known(2027) and not calendar.known(2028)
 
 
 async def test_another_program_sees_a_change_within_two_seconds(
