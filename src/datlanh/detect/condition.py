@@ -5,6 +5,7 @@ lasts or whether an event is on; that is `watch.py`. The one thing to know: what
 (`Memory`) can be made again by giving it the last readings once more.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -122,6 +123,68 @@ _MEMORIES = {
     ConditionKind.FLAT_FOR: _remember_run,
     ConditionKind.COUNT_WITHIN: _remember_hit,
 }
+
+
+class Reel:
+    """The same memory, for the hot way: it is changed in place, and says when the exact look is worth its price.
+
+    `memory` gives what `remember` would have given for the same values.
+    """
+
+    __slots__ = ("flat_high", "flat_low", "flat_since", "highs", "last", "limit", "lows", "span", "tolerance")
+
+    def __init__(self, condition: Condition, bounds: Bounds, memory: Memory) -> None:
+        self.span = micros(condition.span)
+        self.tolerance = condition.tolerance
+        self.limit = bounds.high if condition.kind is ConditionKind.CHANGED_BY else None
+        self.lows = deque(memory.lows)
+        self.highs = deque(memory.highs)
+        self.flat_since = memory.flat_since
+        self.flat_low, self.flat_high = memory.flat_low, memory.flat_high
+        self.last = -1 if memory.last is None else memory.last
+
+    def see(self, at: int, value: float) -> bool:
+        """Remember a value; whether the condition may be true now."""
+        if at <= self.last:
+            return True
+        self.last = at
+        if self.limit is None:
+            return self._run(at, value)
+        lows, highs = self.lows, self.highs
+        start = at - self.span
+        while lows and lows[-1][1] >= value:
+            lows.pop()
+        while highs and highs[-1][1] <= value:
+            highs.pop()
+        while lows and lows[0][0] < start:
+            lows.popleft()
+        while highs and highs[0][0] < start:
+            highs.popleft()
+        mark = (at, value)
+        lows.append(mark)
+        highs.append(mark)
+        return value - lows[0][1] >= self.limit or highs[0][1] - value >= self.limit
+
+    def _run(self, at: int, value: float) -> bool:
+        low = value if value < self.flat_low else self.flat_low
+        high = value if value > self.flat_high else self.flat_high
+        if self.flat_since is None or high - low > self.tolerance:
+            self.flat_since, self.flat_low, self.flat_high = at, value, value
+            return self.span <= 0
+        self.flat_low, self.flat_high = low, high
+        return at - self.flat_since >= self.span
+
+    def memory(self) -> Memory:
+        """What is remembered, as a value."""
+        return Memory(
+            lows=tuple(self.lows),
+            highs=tuple(self.highs),
+            flat_since=self.flat_since,
+            flat_low=self.flat_low,
+            flat_high=self.flat_high,
+            last=None if self.last < 0 else self.last,
+        )
+
 
 _NEEDS: Mapping[ConditionKind, tuple[str, ...]] = {
     ConditionKind.ABOVE: ("high",),

@@ -107,7 +107,8 @@ class Event:
     line: int | None
 
 
-Change = tuple[Entry, Watch, list[tuple[Began | Ended, Observation | None, int | None]]]
+Move = tuple[Began | Ended | None, Observation | None, int | None]
+Change = tuple[Entry, Watch, list[Move]]
 
 
 class Detect:
@@ -178,8 +179,8 @@ class Detect:
         if mirror is None:
             async with self._loading:
                 mirror = self._mirror or await self._load(tx, today)
-        since = await store.horizon(tx)
-        for row in await store.moved_watches(tx, mirror.since):
+        since, rows = await store.moved_watches(tx, mirror.since)
+        for row in rows:
             await self._refresh(tx, mirror, row)
         mirror.since = since
         if mirror.day != today:
@@ -225,7 +226,7 @@ class Detect:
         entry.version = row["version"]
         entry.enabled = row["enabled"]
         stands = store.watch(row)
-        memory = entry.watch.memory
+        memory = entry.recall()
         mirror.stand(
             entry,
             Watch(
@@ -267,7 +268,7 @@ class Detect:
                     for at, value, quality in seen.get(series, ())
                     if quality in rule.accepts
                 )
-                entry.watch = rebuild(rule, entry.watch, past)
+                mirror.stand(entry, rebuild(rule, entry.watch, past))
 
     # -- rules
 
@@ -510,30 +511,29 @@ class Detect:
         mirror: Mirror,
         seen: Mapping[int, tuple[Entry, list[tuple[Observation, int]]]],
     ) -> int:
-        moving = [no for no, (entry, looks) in seen.items() if self._decide(mirror, entry, looks)[1]]
+        changes: dict[int, Change] = {}
         for no, (entry, looks) in seen.items():
-            if no not in moving:
-                entry.watch = self._decide(mirror, entry, looks)[0]
-        if not moving:
+            watch, moves = self._decide(entry, looks)
+            if moves:
+                changes[no] = (entry, watch, moves)
+            elif watch is not entry.watch:
+                mirror.stand(entry, watch)
+        if not changes:
             return 0
-        changes: list[Change] = []
-        for row in await store.lock_watches(tx, sorted(moving)):
+        for row in await store.lock_watches(tx, sorted(changes)):
             entry, looks = seen[row["no"]]
             if row["version"] != entry.version:
+                # Somebody else has moved it, or what we remember came to nothing.
                 self._stand(mirror, entry, row)
                 await self._rule(tx, mirror, [entry], self._today())
-            watch, moves = self._decide(mirror, entry, looks)
-            if moves:
-                changes.append((entry, watch, [m for m in moves if m[0] is not None]))  # type: ignore[misc]
-        return await self._write(tx, mirror, changes)
+                changes[entry.no] = (entry, *self._decide(entry, looks))
+        return await self._write(tx, mirror, [change for change in changes.values() if change[2]])
 
-    def _decide(
-        self, mirror: Mirror, entry: Entry, looks: Sequence[tuple[Observation, int]]
-    ) -> tuple[Watch, list[tuple[Began | Ended | None, Observation, int]]]:
+    def _decide(self, entry: Entry, looks: Sequence[tuple[Observation, int]]) -> tuple[Watch, list[Move]]:
         """Where a watch stands after what was seen; a move without an event is noted as None."""
         now = self._clock.now()
         watch = entry.watch
-        moves: list[tuple[Began | Ended | None, Observation, int]] = []
+        moves: list[Move] = []
         for look, series in looks:
             rule = entry.rule(look.at.astimezone(PROVINCE_ZONE).date())
             if rule is None:
@@ -555,21 +555,23 @@ class Detect:
             instant = due(rule, watch, watch.seen) if rule else None
             moved.append((entry, watch, instant))
         self._unsettled.add(await store.move_watches(tx, moved))
-        count = 0
+        begun: list[store.Row] = []
+        ended: list[store.Row] = []
         for entry, watch, told in changes:
             mirror.stand(entry, watch)
             entry.version += 1
             for one, look, series in told:
-                count += 1
                 if isinstance(one, Began):
-                    await self._began(tx, entry, one, look, series)
-                else:
-                    await self._ended(tx, entry, one, "condition", began_at=None)
-        return count
+                    begun.append(await self._began(tx, entry, one, look, series))
+                elif isinstance(one, Ended):
+                    ended.append(self._ended(tx, entry, one, "condition"))
+        await store.add_events(tx, begun)
+        await store.end_events(tx, ended)
+        return len(begun) + len(ended)
 
     async def _began(
         self, tx: Transaction, entry: Entry, one: Began, look: Observation | None, series: int | None
-    ) -> None:
+    ) -> store.Row:
         declared = self._packs.detections[entry.detection]
         entity = entry.subject if entry.subject.startswith("urn:") else None
         areas = await self._areas(tx, entry.subject) if entity else ()
@@ -597,9 +599,9 @@ class Detect:
             journal=one.journal,
             line=one.line,
         )
-        await store.add_events(tx, [_row(message)])
         EVENTS.labels("began").inc()
         tx.tell(message)
+        return _row(message)
 
     def _unit(self, declared: DetectionDeclaration, bounds: Bounds) -> str:
         if declared.begins.reads is Reads.INDICATOR:
@@ -609,25 +611,22 @@ class Detect:
         attribute = self._packs.attribute(kind, name)
         return attribute.unit if attribute and attribute.unit else bounds.unit
 
-    async def _ended(
-        self, tx: Transaction, entry: Entry, one: Ended, cause: str, *, began_at: datetime | None
-    ) -> None:
+    def _ended(self, tx: Transaction, entry: Entry, one: Ended, cause: str) -> store.Row:
         now = self._clock.now()
-        kept = await store.event(tx, one.event)
-        await store.end_events(tx, [{"event": one.event, "ended_at": one.at, "at": now, "cause": cause}])
         EVENTS.labels("ended").inc()
         tx.tell(
             EventEnded(
                 event=one.event,
                 detection=entry.detection,
                 subject=entry.subject,
-                began_at=kept["began_at"] if kept else began_at or one.at,
+                began_at=one.began_at,
                 ended_at=one.at,
                 at=now,
                 value=one.value,
                 cause=cause,
             )
         )
+        return {"event": one.event, "ended_at": one.at, "at": now, "cause": cause}
 
     # -- what people do and ask
 
@@ -641,15 +640,14 @@ class Detect:
         if not nos:
             await self._must_know(tx, detection, subject)
             return
-        moved = []
+        moved, ended = [], []
         for row in await store.lock_watches(tx, nos):
             entry = mirror.add(store.entry(row))
             self._stand(mirror, entry, row)
             watch, told = switch_off(entry.watch, now)
             moved.append((entry, watch, None))
-            for one in told:
-                if isinstance(one, Ended):
-                    await self._ended(tx, entry, one, "disabled", began_at=None)
+            ended += [self._ended(tx, entry, one, "disabled") for one in told if isinstance(one, Ended)]
+        await store.end_events(tx, ended)
         self._unsettled.add(await store.move_watches(tx, moved))
         for entry, watch, _ in moved:
             entry.version += 1

@@ -6,22 +6,22 @@ tables test. So a pick may be too generous, but never too narrow.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datlanh.detect.condition import REMEMBERING, micros
+from datlanh.detect.condition import REMEMBERING, Reel, micros
 from datlanh.detect.watch import Rule
 from datlanh.kernel.clock import from_micros, to_micros
-from datlanh.model.detection import Condition, ConditionKind, Observation, Phase, Watch
+from datlanh.model.detection import Condition, ConditionKind, Memory, Observation, Phase, Watch
 from datlanh.model.indicator import Bounds
 from datlanh.model.reading import QUALITY_WORDS
 from datlanh.model.series import Kept
 
 _ALL_QUALITIES = (1 << len(QUALITY_WORDS)) - 1
-_ALWAYS = (ConditionKind.CHANGED_BY, ConditionKind.FLAT_FOR)
+_REELS = (ConditionKind.CHANGED_BY, ConditionKind.FLAT_FOR)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +37,11 @@ class Entry:
     watch: Watch
     rules: dict[date, Rule | None] = field(default_factory=dict)
     series: set[int] = field(default_factory=set)
+    reel: Reel | None = None
+
+    def recall(self) -> Memory:
+        """What the watch remembers of readings now."""
+        return self.watch.memory if self.reel is None else self.reel.memory()
 
     def rule(self, day: date) -> Rule | None:
         """The rule as it held on a day; of a day long past, the oldest that is known."""
@@ -97,6 +102,7 @@ class Mirror:
         wider("end_marks", np.uint8, 0)
         wider("end_turned", np.bool_, False)
         wider("always", np.bool_, False)
+        wider("reels", np.bool_, False)
         wider("always_awake", np.bool_, False)
         wider("start", np.int64, 0)
         wider("lasting", np.int64, 0)
@@ -114,6 +120,7 @@ class Mirror:
     end_marks: NDArray[np.uint8]
     end_turned: NDArray[np.bool_]
     always: NDArray[np.bool_]
+    reels: NDArray[np.bool_]
     always_awake: NDArray[np.bool_]
     start: NDArray[np.int64]
     lasting: NDArray[np.int64]
@@ -147,7 +154,16 @@ class Mirror:
     def stand(self, entry: Entry, watch: Watch) -> None:
         """Note where a watch stands now."""
         entry.watch = watch
-        self._place(self.by_no[entry.no])
+        index = self.by_no[entry.no]
+        self._place(index)
+        if self.reels[index]:
+            self._wind(entry)
+
+    @staticmethod
+    def _wind(entry: Entry) -> None:
+        rule = entry.rules[max(entry.rules)]
+        assert rule is not None
+        entry.reel = Reel(rule.begins, rule.bounds, entry.watch.memory)
 
     def set_rules(self, entry: Entry, rules: dict[date, Rule | None]) -> None:
         """Give a watch its rules; the newest day's is what the columns compare with."""
@@ -156,6 +172,7 @@ class Mirror:
         rule = rules[max(rules)] if rules else None
         if rule is None or not entry.enabled:
             self.accepts[index] = 0
+            self.reels[index] = False
             return
         begins = _columns(rule.begins, rule.bounds)
         if rule.ends is None:
@@ -169,7 +186,11 @@ class Mirror:
         self.end_low[index], self.end_high[index], self.end_marks[index], self.end_turned[index] = ends
         # A limit that changed between the days in question cannot be compared in a column.
         differing = len({(r.bounds, r.ends_bounds) if r else None for r in rules.values()}) > 1
-        self.always[index] = kind in _ALWAYS or differing
+        self.reels[index] = kind in _REELS and not differing
+        self.always[index] = differing
+        if self.reels[index]:
+            entry.watch = replace(entry.watch, memory=entry.recall())
+            self._wind(entry)
         self.always_awake[index] = kind in REMEMBERING or kind is ConditionKind.MISSING_FOR
         self.lasting[index] = micros(rule.begins.lasting)
         self.end_lasting[index] = micros(rule.ends_lasting)
@@ -221,20 +242,57 @@ class Mirror:
         else:
             watch = self._flat[firsts]
         interesting = self._interesting(watch, kept, rows)
+        reeled = self._reeled(watch, kept, rows)
         if not interesting.any():
-            return []
+            return reeled
         marked = np.zeros(len(self.entries), np.bool_)
         marked[watch[interesting]] = True
         chosen = marked[watch]
-        watch, rows = watch[chosen], rows[chosen]
+        return [*reeled, *self._grouped(watch[chosen], kept, rows[chosen])]
+
+    def _grouped(self, watch: NDArray[np.int32], kept: Kept, rows: NDArray[np.int64]) -> list[Pick]:
+        """Rows by watch, oldest first; of two of one instant the one that holds comes last."""
         order = np.lexsort((kept.current[rows], kept.revision[rows], kept.observed_at[rows], watch))
         watch, rows = watch[order], rows[order]
         cuts = np.flatnonzero(np.diff(watch)) + 1
-        starts = np.concatenate(([0], cuts))
+        starts = [0, *cuts.tolist()]
         return [
             Pick(self.entries[int(watch[start])], part)
             for start, part in zip(starts, np.split(rows, cuts), strict=True)
         ]
+
+    def _reeled(self, watch: NDArray[np.int32], kept: Kept, rows: NDArray[np.int64]) -> list[Pick]:
+        """Let the watches that remember see their rows; those that may move by it, from the row that may move them."""
+        mine = np.flatnonzero(self.reels[watch])
+        if not len(mine):
+            return []
+        watch, rows = watch[mine], rows[mine]
+        heard = (self.accepts[watch] >> kept.quality[rows].astype(np.uint8)) & 1
+        good = (heard != 0) & np.isfinite(kept.value[rows])
+        watch, rows = watch[good], rows[good]
+        order = np.lexsort((kept.current[rows], kept.revision[rows], kept.observed_at[rows], watch))
+        watch, rows = watch[order], rows[order]
+        ats, values = kept.observed_at[rows].tolist(), kept.value[rows].tolist()
+        indices = watch.tolist()
+        entries = self.entries
+        found: dict[int, int] = {}  # watch -> its first row that may move it
+        for place, index in enumerate(indices):
+            if index in found:
+                continue
+            entry = entries[index]
+            # A watch that is not quiet is looked at exactly; so is one whose reel finds something.
+            if entry.watch.phase:
+                found[index] = place
+            elif entry.reel is not None and entry.reel.see(ats[place], values[place]):
+                entry.watch = replace(entry.watch, memory=entry.reel.memory())
+                found[index] = place
+        picks = []
+        for index, place in found.items():
+            end = place
+            while end < len(indices) and indices[end] == index:
+                end += 1
+            picks.append(Pick(entries[index], rows[place:end]))
+        return picks
 
     def _interesting(
         self, watch: NDArray[np.int32], kept: Kept, rows: NDArray[np.int64]
@@ -263,7 +321,7 @@ class Mirror:
                 | ((stands == Phase.ENDING) & (~end | (waited >= self.end_lasting[who])))
                 | self.always_awake[who]
             )
-        chosen: NDArray[np.bool_] = heard & (moving | self.always[watch])
+        chosen: NDArray[np.bool_] = heard & (moving | self.always[watch]) & ~self.reels[watch]
         return chosen
 
 

@@ -12,9 +12,11 @@ SELECT no, detection, subject, dataset, enabled, phase, since, seen, began_at, e
 FROM detect.watch ORDER BY no
 
 -- name: moved_watches
--- The watches that somebody moved since we looked last.
-SELECT no, detection, subject, dataset, enabled, phase, since, seen, began_at, event::text AS event, version
-FROM detect.watch WHERE moved >= %(since)s::text::xid8 ORDER BY no
+-- The watches that somebody moved since we looked last, and from where to look next time.
+SELECT h.horizon, w.no, w.detection, w.subject, w.dataset, w.enabled, w.phase, w.since, w.seen, w.began_at,
+       w.event::text AS event, w.version
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon) h
+LEFT JOIN detect.watch w ON w.moved >= %(since)s::text::xid8 ORDER BY w.no
 
 -- name: lock_watches
 -- Hold watches that are about to move, as they really stand.

@@ -53,9 +53,10 @@ async def all_watches(tx: Transaction) -> list[Row]:
     return await tx.all(_SQL["all_watches"])
 
 
-async def moved_watches(tx: Transaction, since: str) -> list[Row]:
-    """Watches moved by transactions that were not over at `since`."""
-    return await tx.all(_SQL["moved_watches"], {"since": since})
+async def moved_watches(tx: Transaction, since: str) -> tuple[str, list[Row]]:
+    """From where to look next time, and the watches moved by transactions that were not over at `since`."""
+    rows = await tx.all(_SQL["moved_watches"], {"since": since})
+    return rows[0]["horizon"], [row for row in rows if row["no"] is not None]
 
 
 async def lock_watches(tx: Transaction, nos: Sequence[int]) -> list[Row]:

@@ -163,7 +163,10 @@ def _begin(rule: Rule, watch: Watch, seen: Observation, at: datetime) -> tuple[W
 
 def _end(watch: Watch, seen: Observation, at: datetime) -> tuple[Watch, list[Began | Ended]]:
     assert watch.event is not None
-    told = Ended(event=watch.event, at=at, value=seen.value, journal=seen.journal, line=seen.line)
+    began_at = watch.began_at or at
+    told = Ended(
+        event=watch.event, began_at=began_at, at=at, value=seen.value, journal=seen.journal, line=seen.line
+    )
     return replace(watch, phase=Phase.QUIET, since=None, seen=seen.at, began_at=None, event=None), [told]
 
 
@@ -172,7 +175,8 @@ def switch_off(watch: Watch, now: datetime) -> tuple[Watch, list[Began | Ended]]
     quiet = replace(watch, phase=Phase.QUIET, since=None, began_at=None, event=None, memory=NOTHING)
     if watch.event is None:
         return quiet, []
-    return quiet, [Ended(event=watch.event, at=now, value=None, journal=None, line=None)]
+    began_at = watch.began_at or now
+    return quiet, [Ended(event=watch.event, began_at=began_at, at=now, value=None, journal=None, line=None)]
 
 
 def rebuild(rule: Rule, watch: Watch, seen: list[tuple[int, float]]) -> Watch:

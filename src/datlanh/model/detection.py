@@ -186,9 +186,10 @@ class Began:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The event is over; `at` is when it stopped being true."""
+    """The event that began at `began_at` is over; `at` is when it stopped being true."""
 
     event: EventId
+    began_at: datetime
     at: datetime
     value: float | None
     journal: int | None
