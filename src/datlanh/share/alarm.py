@@ -5,7 +5,6 @@ from datetime import datetime
 
 from datlanh.keep import EntityQuestion
 from datlanh.kernel import Transaction
-from datlanh.kernel.clock import PROVINCE_ZONE
 from datlanh.kernel.words import say
 from datlanh.model.alarm import Alarm, AlarmFilter, LogEntry
 from datlanh.model.errors import NotFound
@@ -13,6 +12,7 @@ from datlanh.model.person import Caller, Scope
 from datlanh.model.series import Entity
 from datlanh.share import link, shapes
 from datlanh.share.floors import Floors
+from datlanh.share.naming import Names, names
 from datlanh.share.word import told, unit_shown
 
 WAITING = ("unacknowledged", "acknowledged", "cleared_unacknowledged")
@@ -38,10 +38,7 @@ class Places:
         if ids:
             asked = EntityQuestion(ids=ids, limit=None, values=False)
             found = {entity.id: entity for entity in await self._floors.keep.entities(asked, tx)}
-        areas: Mapping[str, str] = {}
-        if any(area for _, area in wanted):
-            today = self._floors.clock.now().astimezone(PROVINCE_ZONE).date()
-            areas = {area.code: area.name for area in await self._floors.people.areas(today)}
+        known = await names(self._floors)
         rows = {}
         for entity_id, area in wanted:
             entity = found.get(entity_id or "")
@@ -50,7 +47,7 @@ class Places:
             rows[(entity_id, area)] = shapes.Subject(
                 entity=entity_id,
                 area=area,
-                name=shown or (entity_id or "").rsplit(":", 1)[-1] or areas.get(area or "", area or ""),
+                name=shown or (entity_id or "").rsplit(":", 1)[-1] or (known.area(area) or ""),
                 place=entity.place if entity else None,
             )
         return rows
@@ -67,9 +64,14 @@ class AlarmBook:
         """Alarms as rows."""
         subjects = await self.places.subjects(tx, [(a.entity, a.area) for a in alarms], language)
         now = self._floors.clock.now()
-        return [self._row(alarm, subjects[(alarm.entity, alarm.area)], language, now) for alarm in alarms]
+        known = await names(self._floors)
+        return [
+            self._row(alarm, subjects[(alarm.entity, alarm.area)], known, language, now) for alarm in alarms
+        ]
 
-    def _row(self, alarm: Alarm, subject: shapes.Subject, language: str, now: datetime) -> shapes.AlarmRow:
+    def _row(
+        self, alarm: Alarm, subject: shapes.Subject, known: Names, language: str, now: datetime
+    ) -> shapes.AlarmRow:
         shelving = alarm.shelving
         type_ = (alarm.entity or "").split(":")[2] if (alarm.entity or "").count(":") >= 3 else ""
         declared = self._floors.packs.attribute(type_, alarm.attribute) if alarm.attribute else None
@@ -84,7 +86,9 @@ class AlarmBook:
             ended_at=alarm.ended_at,
             subject=subject,
             area=alarm.area,
+            area_name=known.area(alarm.area),
             owner_unit=alarm.owner_unit,
+            owner=known.unit(alarm.owner_unit),
             owner_person=alarm.owner_person.name if alarm.owner_person else None,
             value=alarm.value,
             unit=unit_shown(alarm.unit, declared) if alarm.value is not None else None,

@@ -11,6 +11,7 @@ from datlanh.model.person import Caller
 from datlanh.share import shapes
 from datlanh.share.alarm import AlarmBook, log_rows, sees
 from datlanh.share.floors import Floors
+from datlanh.share.naming import names, role_title
 from datlanh.share.word import told
 
 
@@ -26,6 +27,7 @@ class IncidentBook:
     ) -> list[shapes.IncidentRow]:
         """Incidents as rows."""
         subjects = await self._alarms.places.subjects(tx, [(i.entity, i.area) for i in incidents], language)
+        known = await names(self._floors)
         ids = [alarm for incident in incidents for alarm in incident.alarms]
         alarms = await self._floors.operate.alarms_by_id(tx, ids) if ids else []
         waiting = {str(alarm.id) for alarm in alarms if alarm.closed_at is None}
@@ -41,7 +43,9 @@ class IncidentBook:
                 closed_at=incident.closed_at,
                 subject=subjects[(incident.entity, incident.area)],
                 area=incident.area,
+                area_name=known.area(incident.area),
                 owner_unit=incident.lead_unit,
+                owner=known.unit(incident.lead_unit),
                 owner_person=incident.lead_person.name if incident.lead_person else None,
                 next_due_at=incident.next_due_at,
                 steps_done=sum(1 for s in incident.steps if s.state == StepState.DONE),
@@ -91,7 +95,10 @@ class IncidentBook:
             row=(await self.rows(tx, [incident], language))[0],
             procedure_title=told(procedure.title, language) if procedure else None,
             reference=incident.reference or None,
-            steps=[step_row(step, now, language) for step in incident.steps],
+            steps=[
+                step_row(step, role_title(self._floors, step.role, language), now, language)
+                for step in incident.steps
+            ],
             clocks=clocks(incident, now, language),
             alarms=await self._alarms.rows(tx, list(alarms), language),
             log=log_rows(await self._floors.operate.log_of(tx, incident.id), language),
@@ -106,14 +113,14 @@ def left(due_at: datetime | None, now: datetime) -> int | None:
     return None if due_at is None else int((due_at - now).total_seconds())
 
 
-def step_row(step: Step, now: datetime, language: str) -> shapes.Step:
+def step_row(step: Step, role: str, now: datetime, language: str) -> shapes.Step:
     """A step in words, with its clock."""
     return shapes.Step(
         id=step.id,
         title=told(step.title, language),
         text=told(step.text, language),
         role=step.role,
-        role_title=say(f"people.role.{step.role}", language),
+        role_title=role,
         holder=step.holder.id if step.holder else None,
         holder_name=step.holder.name if step.holder else None,
         state=step.state.value,

@@ -191,6 +191,8 @@ class StationBrief:
     observed_at: datetime | None
     state: StationState
     owner_unit: str | None
+    area_name: str | None
+    owner: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,7 +410,9 @@ class AlarmRow:
     ended_at: datetime | None
     subject: Subject
     area: str | None
+    area_name: str | None
     owner_unit: str | None
+    owner: str | None  # the unit's name
     owner_person: str | None
     value: float | None
     unit: str | None
@@ -539,7 +543,9 @@ class IncidentRow:
     closed_at: datetime | None
     subject: Subject
     area: str | None
+    area_name: str | None
     owner_unit: str | None
+    owner: str | None  # the unit's name
     owner_person: str | None
     next_due_at: datetime | None
     steps_done: int
@@ -630,6 +636,7 @@ class SourceRow:
     protocol: str
     codec: str
     owner_unit: str | None
+    owner: str | None
     state: SourceState
     last_seen: datetime | None
     lag_s: float | None

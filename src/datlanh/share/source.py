@@ -16,6 +16,7 @@ from datlanh.model.source import Source
 from datlanh.share import shapes
 from datlanh.share.alarm import sees
 from datlanh.share.floors import Floors
+from datlanh.share.naming import Names, names
 from datlanh.share.word import told
 
 DAYS = 14
@@ -38,7 +39,10 @@ class SourceBook:
         live = await self._floors.collect.live()
         today = {day.source: day for day in await self._floors.collect.source_days(days=1)}
         scores = {score.source: score for score in await self._scores(days=1)}
-        rows = [self._row(s, live.get(s.id), today.get(s.id), scores.get(s.id), language) for s in sources]
+        known = await names(self._floors)
+        rows = [
+            self._row(s, live.get(s.id), today.get(s.id), scores.get(s.id), known, language) for s in sources
+        ]
         return sorted(rows, key=lambda row: (sort_key(row.name), row.id))
 
     async def brief(self, tx: Transaction) -> shapes.SourcesBrief:
@@ -56,7 +60,13 @@ class SourceBook:
         return await self._floors.collect.doors.source_scores(only, days)
 
     def _row(
-        self, source: Source, live: Live | None, today: Day | None, score: Score | None, language: str
+        self,
+        source: Source,
+        live: Live | None,
+        today: Day | None,
+        score: Score | None,
+        known: Names,
+        language: str,
     ) -> shapes.SourceRow:
         now = self._floors.clock.now()
         state = self.state(source, live, now)
@@ -70,6 +80,7 @@ class SourceBook:
             protocol=source.protocol,
             codec=source.codec,
             owner_unit=source.owner_unit or None,
+            owner=known.unit(source.owner_unit),
             state=state,
             last_seen=live.last_seen if live else None,
             lag_s=live.lag_s if live else None,
@@ -125,7 +136,7 @@ class SourceBook:
         live = (await collect.live(id)).get(id)
         scores = {score.day: score for score in await self._scores(days=DAYS, only=id)}
         counts = next((d for d in days if d.day == today), None)
-        row = self._row(source, live, counts, scores.get(today), language)
+        row = self._row(source, live, counts, scores.get(today), await names(self._floors), language)
         may_see_raw = caller.may("quarantine.read")
         quarantine = await collect.quarantine(id, limit=QUARANTINE_SHOWN) if may_see_raw else []
         return shapes.Source(

@@ -24,6 +24,7 @@ from datlanh.share import link, shapes
 from datlanh.share.alarm import AlarmBook
 from datlanh.share.figure import Figures
 from datlanh.share.floors import Floors
+from datlanh.share.naming import Names, names
 from datlanh.share.word import is_stale, quality_word, told, unit_shown
 
 DEFAULT_CADENCE = timedelta(hours=1)
@@ -47,6 +48,7 @@ class _Around:
     sources: Mapping[str, Source]
     indices: Mapping[tuple[str, str], IndicatorValue]
     alarms: Mapping[str, Sequence[Alarm]]
+    names: Names
 
 
 class StationBook:
@@ -88,7 +90,7 @@ class StationBook:
         for alarm in rows:
             if alarm.entity:
                 alarms.setdefault(alarm.entity, []).append(alarm)
-        return _Around(sources, {(v.subject, v.indicator): v for v in found}, alarms)
+        return _Around(sources, {(v.subject, v.indicator): v for v in found}, alarms, await names(floors))
 
     def _index_declarations(self) -> list[IndicatorDeclaration]:
         """The indicator of each type that has bands (for air: VN_AQI of the hour): the shortest period speaks."""
@@ -173,6 +175,8 @@ class StationBook:
                     entity, around.alarms.get(entity.id, ()), seen, self.cadence(entity, source), now
                 ),
                 owner_unit=owner,
+                area_name=around.names.area(area),
+                owner=around.names.unit(owner),
             ),
         )
 
@@ -223,10 +227,6 @@ class StationBook:
                     ),
                 )
             )
-        area_name = None
-        if brief.area:
-            area_name = (await self.area_names(tx)).get(brief.area)
-        owner_name = (await floors.people.unit_names()).get(brief.owner_unit or "")
         return shapes.Station(
             position=position,
             at=now,
@@ -236,7 +236,7 @@ class StationBook:
             type_title=told(type_.title, language),
             place=brief.place,
             area=brief.area,
-            area_name=area_name,
+            area_name=brief.area_name,
             aqi=brief.aqi,
             aqi_band=brief.aqi_band,
             aqi_title=brief.aqi_title,
@@ -244,7 +244,7 @@ class StationBook:
             observed_at=brief.observed_at,
             state=brief.state,
             owner_unit=brief.owner_unit,
-            owner=owner_name,
+            owner=brief.owner,
             cadence_s=int(cadence.total_seconds()),
             attributes=attributes,
             indicators=await self._figures.of_subject(tx, entity.type, id, language),
@@ -276,11 +276,6 @@ class StationBook:
     def name_of(self, entity: Entity, language: str) -> str:
         """The name of a station."""
         return _name(entity, None, language)
-
-    async def area_names(self, tx: Transaction) -> Mapping[str, str]:
-        """Names of the areas of today by code."""
-        today = self._floors.clock.now().astimezone(PROVINCE_ZONE).date()
-        return {area.code: area.name for area in await self._floors.people.areas(today)}
 
     async def limits(
         self, tx: Transaction, entity: Entity, attribute: str, unit: str, at: datetime, language: str

@@ -66,7 +66,7 @@ async def test_a_reading_is_shown_everywhere_the_same(served: Any) -> None:
     asked = {
         "entity": STATION,
         "attribute": "pm25",
-        "from": "2026-11-22T20:00:00Z",
+        "from": "2026-11-22T19:30:00Z",
         "to": "2026-11-23T07:30:00Z",
     }
     history = (await client.get("/api/v1/history", params=asked)).json()
@@ -91,7 +91,7 @@ async def test_files_of_history_say_where_they_come_from(served: Any) -> None:
     asked = {
         "entity": STATION,
         "attribute": "pm25",
-        "from": "2026-11-22T20:00:00Z",
+        "from": "2026-11-22T19:30:00Z",
         "to": "2026-11-23T07:30:00Z",
     }
     plain = await client.get("/api/v1/history.csv", params=asked)
