@@ -1,7 +1,8 @@
 """Lasting properties: names, places, relationships, objects; the newest of each, and all there were.
 
 They are few and change seldom, so they are taken one by one, with the entity locked. Newest means the later
-instant (`observedAt`, else the revision), then the higher revision, then the higher content hash.
+instant (`observedAt`, else the revision), then the higher revision, then the higher content hash. A body `null`
+says that the property is gone; it is kept like any other, so that nothing older can bring it back.
 """
 
 import hashlib
@@ -122,13 +123,13 @@ async def take_facts(tx: Transaction, registry: Registry, clock: Clock, facts: S
     if changed:
         touched = sorted({key[0] for key in changed})
         await tx.run(
-            "UPDATE keep.entity e SET modified_at = %(now)s, doc = d.doc FROM ("
+            "UPDATE keep.entity e SET modified_at = %(now)s, doc = coalesce((SELECT d.doc FROM ("
             " SELECT entity_no, jsonb_object_agg(name, body) AS doc FROM ("
             "  SELECT f.entity_no, a.name, CASE WHEN count(*) = 1 AND min(f.dataset) = ''"
             "   THEN (array_agg(f.body))[1] ELSE jsonb_agg(f.body ORDER BY f.dataset) END AS body"
             "  FROM keep.fact f JOIN keep.attribute a USING (attribute_no)"
-            "  WHERE f.entity_no = ANY(%(entities)s) GROUP BY f.entity_no, a.name) one"
-            " GROUP BY entity_no) d WHERE e.entity_no = d.entity_no",
+            "  WHERE f.entity_no = e.entity_no AND f.body <> 'null' GROUP BY f.entity_no, a.name) one"
+            " GROUP BY entity_no) d), '{}') WHERE e.entity_no = ANY(%(entities)s)",
             {"now": now, "entities": touched},
         )
         await _move_places(tx, [(key[0], newest[key]) for key, f in changed.items() if f.attribute == PLACE])

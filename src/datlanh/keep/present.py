@@ -4,12 +4,14 @@ A tree of `query.py` becomes one SQL condition; values always travel as paramete
 attribute is looked for both among the newest readings and among the lasting properties.
 """
 
+import asyncio
 import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any as Anything
+from typing import cast
 
-import psycopg
+import re2
 import shapely
 from shapely import GEOSException  # type: ignore[attr-defined]
 
@@ -22,8 +24,14 @@ from datlanh.model.reading import Quality, SeriesKey
 from datlanh.model.series import Entity, StateValue
 
 MOST_TERMS = 100
+MOST_PATTERN = 1000
 _EARTH_M = 6_371_008.8
 _OPS = {"==": "=", "!=": "<>", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
+# A state that is known and was not declared gone since (a fact `null`).
+_THERE = (
+    "st.observed_at IS NOT NULL AND NOT EXISTS (SELECT FROM keep.fact g WHERE g.entity_no = st.entity_no"
+    " AND g.attribute_no = st.attribute_no AND g.body = 'null' AND g.instant >= st.revision)"
+)
 
 
 class Present:
@@ -73,10 +81,7 @@ class Present:
         if not exact:
             sql += " LIMIT %(limit)s OFFSET %(offset)s"
             params |= {"limit": ask.limit, "offset": ask.offset}
-        try:
-            rows = await tx.all(sql, params)
-        except psycopg.errors.InvalidRegularExpression as error:
-            raise BadInput("keep.pattern_not_understood") from error
+        rows = await tx.all(sql, params)
         if isinstance(ask.geo, Shape):
             rows = [row for row in rows if _stands(ask.geo, row)]
             rows = rows[ask.offset :] if ask.limit is None else rows[ask.offset : ask.offset + ask.limit]
@@ -102,18 +107,19 @@ class Present:
         terms: list[str] = ["true"]
         if ask.ids:
             terms.append(f"e.id = ANY({_hold(params, list(ask.ids))})")
-        if ask.id_pattern is not None:
-            terms.append(f"e.id ~ {_hold(params, ask.id_pattern)}")
         types = [await self._registry.type_no(tx, name) for name in ask.types]
         numbers = [number for number in types if number is not None]
         if ask.types:
             terms.append(f"e.type_no = ANY({_hold(params, numbers)}::smallint[])")
         if ask.attributes:
             terms.append("(" + " OR ".join([await self._has(tx, params, a) for a in ask.attributes]) + ")")
+        if ask.id_pattern is not None:
+            found = await self._matching(tx, "e.id", ask.id_pattern, terms, params, False)
+            terms.append(f"e.entity_no = ANY({_hold(params, found)})")
         if ask.where is not None:
             if _size(ask.where) > MOST_TERMS:
                 raise BadInput("keep.question_too_long", most=MOST_TERMS)
-            terms.append(await self._term(tx, params, ask.where))
+            terms.append(await self._term(tx, params, ask.where, tuple(terms)))
         if ask.geo is not None:
             if not ask.types:
                 rows = await tx.all("SELECT type_no FROM keep.type")
@@ -128,24 +134,63 @@ class Present:
         name = _hold(params, attribute)
         return (
             f"(e.doc ? {name} OR EXISTS (SELECT FROM keep.state st WHERE st.entity_no = e.entity_no"
-            f" AND st.attribute_no = {_hold(params, number)} AND st.observed_at IS NOT NULL))"
+            f" AND st.attribute_no = {_hold(params, number)} AND {_THERE}))"
         )
 
-    async def _term(self, tx: Transaction, params: dict[str, Anything], term: Term) -> str:
+    async def _matching(
+        self,
+        tx: Transaction,
+        text: str,
+        pattern: str,
+        terms: Sequence[str],
+        params: dict[str, Anything],
+        negated: bool,
+    ) -> list[int]:
+        """Entities that meet `terms` and whose text matches; by RE2, so that no pattern takes forever."""
+        if len(pattern) > MOST_PATTERN:
+            raise BadInput("keep.pattern_not_understood")
+        try:
+            options = re2.Options()
+            options.log_errors = False
+            options.max_mem = 8 << 20
+            compiled = cast(Anything, re2).compile(pattern, options)
+        except re2.error as error:
+            raise BadInput("keep.pattern_not_understood") from error
+        rows = await tx.all(
+            f"SELECT e.entity_no, {text} AS text FROM keep.entity e WHERE {' AND '.join(terms)}", params
+        )
+        return await asyncio.to_thread(
+            lambda: [
+                row["entity_no"]
+                for row in rows
+                if row["text"] is not None and (compiled.search(row["text"]) is not None) != negated
+            ]
+        )
+
+    async def _term(
+        self, tx: Transaction, params: dict[str, Anything], term: Term, given: tuple[str, ...]
+    ) -> str:
         match term:
             case query.All(terms):
-                return "(" + " AND ".join([await self._term(tx, params, t) for t in terms] or ["true"]) + ")"
+                return (
+                    "("
+                    + " AND ".join([await self._term(tx, params, t, given) for t in terms] or ["true"])
+                    + ")"
+                )
             case query.Any(terms):
-                return "(" + " OR ".join([await self._term(tx, params, t) for t in terms] or ["false"]) + ")"
+                return (
+                    "("
+                    + " OR ".join([await self._term(tx, params, t, given) for t in terms] or ["false"])
+                    + ")"
+                )
             case query.Exists(attribute, path):
                 if not path:
                     return await self._has(tx, params, attribute)
                 return f"({_fact(params, attribute, path, ())}) IS NOT NULL"
             case query.Match(attribute, pattern, negated, path, sub):
-                # A pattern that RE2 took has no back-references; PostgreSQL's engine is automaton-based, too.
-                found = _fact(params, attribute, path, sub)
-                text = f"(({found}) #>> '{{}}')"
-                return f"coalesce({text} {'!~' if negated else '~'} {_hold(params, pattern)}, false)"
+                text = f"({_fact(params, attribute, path, sub)} #>> '{{}}')"
+                found = await self._matching(tx, text, pattern, given, params, negated)
+                return f"e.entity_no = ANY({_hold(params, found)})"
             case query.Compare():
                 return await self._compare(tx, params, term)
         raise BadInput("keep.question_not_understood")
@@ -161,13 +206,13 @@ class Present:
             test = _test(params, "st.value", term, "::float8")
             ways.append(
                 f"EXISTS (SELECT FROM keep.state st WHERE st.entity_no = e.entity_no"
-                f" AND st.attribute_no = {_hold(params, number)} AND st.observed_at IS NOT NULL AND {test})"
+                f" AND st.attribute_no = {_hold(params, number)} AND {_THERE} AND {test})"
             )
         if term.sub == ("observedAt",) and not term.path:
             test = _test(params, "st.observed_at", term, "::timestamptz")
             ways.append(
                 f"EXISTS (SELECT FROM keep.state st WHERE st.entity_no = e.entity_no"
-                f" AND st.attribute_no = {_hold(params, number)} AND {test})"
+                f" AND st.attribute_no = {_hold(params, number)} AND {_THERE} AND {test})"
             )
         if term.sub == ("unitCode",) and not term.path:
             test = _test(params, "se.unit", term, "::text")

@@ -131,5 +131,8 @@ FROM keep.entity e JOIN keep.type ty USING (type_no)
 JOIN keep.state st ON st.entity_no = e.entity_no AND st.observed_at IS NOT NULL
 JOIN keep.series s ON s.series_no = st.series_no
 JOIN keep.attribute a ON a.attribute_no = st.attribute_no
-WHERE e.id = ANY(%(ids)s) AND (%(attributes)s::text[] IS NULL OR a.name = ANY(%(attributes)s))
+WHERE e.id = ANY(%(ids)s) AND NOT EXISTS (
+    SELECT FROM keep.fact g WHERE g.entity_no = e.entity_no AND g.attribute_no = st.attribute_no
+      AND g.dataset = s.dataset AND g.body = 'null' AND g.instant >= st.revision)
+  AND (%(attributes)s::text[] IS NULL OR a.name = ANY(%(attributes)s))
 ORDER BY e.id, a.name, s.dataset, st.observed_at DESC, s.unit

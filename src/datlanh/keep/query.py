@@ -37,7 +37,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The attribute's text matches a pattern, which RE2 has accepted; `negated` for "does not"."""
+    """The attribute's text matches a pattern of RE2 anywhere; `negated` for "does not"."""
 
     attribute: str
     pattern: str
