@@ -1,6 +1,7 @@
 """Stations send straight to us: real FTPS and SFTP clients on loopback."""
 
 import asyncio
+import contextlib
 import ftplib
 import io
 import shutil
@@ -21,7 +22,7 @@ from datlanh.collect.jail import FILE_LIMIT
 from datlanh.collect.program import receiving
 from datlanh.collect.receive import Receivers, host_keys, tls_files
 from datlanh.collect.sftp import serve_sftp
-from datlanh.kernel import Database, HeldClock, Settings
+from datlanh.kernel import Database, HeldClock, Settings, SystemClock
 from datlanh.model.errors import BadInput, Error, NotFound, TooMuch, Unavailable
 
 PASSWORD = "đủ dài để không đoán được"
@@ -229,21 +230,21 @@ async def test_a_file_with_an_unfit_name_is_received_and_refused_with_its_reason
     assert [name.split("/")[0] for name in doors.tree()] == ["refused", "refused"]
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["../KK02/x.txt", "/../../etc/passwd", "a/../../KK02/x.txt", ".hidden", "a\x1b[31m.txt", "x" * 300],
-)
-async def test_no_name_leads_out_of_the_folder(doors: Doors, path: str) -> None:
+NOWHERE = ("../KK02/x.txt", "/../../etc/passwd", "a/../../KK02/x.txt", ".hidden", "a\x1b[31m.txt", "x" * 300)
+
+
+async def test_no_name_leads_out_of_the_folder(doors: Doors) -> None:
     async with doors.ssh() as connection, connection.start_sftp_client() as sftp:
-        with pytest.raises(asyncssh.SFTPError):
-            async with sftp.open(path, "wb") as file:
-                await file.write(b"x")
+        for path in NOWHERE:
+            with pytest.raises(asyncssh.SFTPError):
+                async with sftp.open(path, "wb") as file:
+                    await file.write(b"x")
 
     def send(client: ftplib.FTP_TLS) -> None:
-        with pytest.raises(ftplib.Error):
-            client.storbinary(f"STOR {path}", io.BytesIO(b"x"))
-            # FTP takes `..` at the top for the top itself; what it makes of it must be our own folder.
-            client.sendcmd("MLST nothing-here")
+        for path in NOWHERE:
+            # FTP takes `..` at the top for the top itself: what comes of it is refused, or lies in our folder.
+            with contextlib.suppress(ftplib.Error):
+                client.storbinary(f"STOR {path}", io.BytesIO(b"x\n"))
 
     await doors.ftp(send)
     outside = [name for name in doors.tree() if not name.startswith(("KK01/", "done/", "refused/"))]
@@ -464,3 +465,34 @@ async def test_the_program_serves_what_the_settings_ask_for(doors: Doors) -> Non
         assert ports == {"sftp": settings.sftp_port, "ftps": settings.ftps_port}
     async with receiving(collect.watch, collect.accounts, doors.clock, doors.settings) as ports:
         assert ports == {}
+
+
+async def test_the_program_takes_over_its_duty_serves_and_stops(doors: Doors) -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = int(one.getsockname()[1])
+    settings = doors.settings.with_(sftp_port=port)
+    doors.sftp = port
+
+    async def send(value: bytes) -> bool:
+        try:
+            async with (
+                doors.ssh() as connection,
+                connection.start_sftp_client() as sftp,
+                sftp.open(FILE, "wb") as file,
+            ):
+                await file.write(BODY.replace(b"61,8", value))
+        except (OSError, asyncssh.Error):
+            return False
+        return True
+
+    for value in (b"1", b"2"):  # a second program has the duty when the first has ended
+        stop = asyncio.Event()
+        collect = Collect(doors.db, SystemClock(), settings)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(collect.run_files(stop))
+            await until(lambda value=value: send(value))  # type: ignore[misc]
+            stop.set()
+            async with asyncio.timeout(5):
+                await running
+    assert [row["source"] for row in await doors.journal()] == ["KK01", "KK01"]

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import asyncssh
+import psycopg
 import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -93,7 +94,7 @@ class Receivers:
         try:
             async with asyncio.timeout(DELIVER_S):
                 await self._watch.deliver(folders, name)
-        except (TimeoutError, Error, OSError) as error:
+        except (TimeoutError, Error, psycopg.Error, OSError) as error:
             log.warning("delivered_later", account=account.name, file=name, error=type(error).__name__)
 
 

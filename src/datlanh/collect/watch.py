@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import psycopg
 import re2
 import structlog
 from prometheus_client import Counter, Gauge
@@ -292,8 +293,8 @@ class Watch:
                     rest = min(30.0, looked.busy)
                 elif looked.taken + looked.again >= GROUP_FILES:
                     rest = 0.0
-            except (Unavailable, OSError) as error:
-                log.warning("watch_failed", error=str(error))
+            except (Unavailable, psycopg.Error, OSError) as error:
+                log.warning("watch_failed", error=f"{type(error).__name__}: {error}"[:300])
                 rest = 5.0
             if self._clock.monotonic() - swept >= 3600:
                 swept = self._clock.monotonic()
