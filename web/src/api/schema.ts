@@ -502,6 +502,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/mappings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Mappings
+         * @description The saved mappings that the caller may use.
+         */
+        get: operations["uploads_mappings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/overview": {
         parameters: {
             query?: never;
@@ -551,7 +571,7 @@ export interface paths {
         };
         /**
          * Who Am I
-         * @description Who is signed in; 401 when nobody is.
+         * @description Who is signed in; when nobody is, 401, or with `if_any` an empty 204.
          */
         get: operations["session_who_am_i"];
         put?: never;
@@ -588,6 +608,26 @@ export interface paths {
          * @description Save a source after its checks; with `version`, only if nobody changed it in between.
          */
         post: operations["sources_save_source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try Source
+         * @description Try a source before it is saved: is it sound, does the place answer, is what comes understood.
+         */
+        post: operations["sources_try_source"];
         delete?: never;
         options?: never;
         head?: never;
@@ -691,6 +731,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Uploads
+         * @description What was handed in, newest first.
+         */
+        get: operations["uploads_uploads"];
+        put?: never;
+        /**
+         * Check
+         * @description Look at a sheet: what would be taken in, and what is wrong with which row.
+         */
+        post: operations["uploads_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Drop
+         * @description Put a checked sheet away without taking it in.
+         */
+        delete: operations["uploads_drop"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{id}/commit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Commit
+         * @description Take a checked sheet in; what was looked at is what is taken.
+         */
+        post: operations["uploads_commit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/why": {
         parameters: {
             query?: never;
@@ -752,6 +856,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Entities by type, id, attributes, `q` and place (clause 5.7.2). */
         get: operations["ngsi-ld_query_get"];
         put?: never;
         post?: never;
@@ -768,6 +873,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** One entity by its id (clause 5.7.1). */
         get: operations["ngsi-ld_retrieve_get"];
         put?: never;
         post?: never;
@@ -786,6 +892,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Create or change many entities (clause 5.6.8); answered after they are applied. */
         post: operations["ngsi-ld_upsert_post"];
         delete?: never;
         options?: never;
@@ -905,6 +1012,8 @@ export interface components {
             active: boolean;
             /** Area */
             area: string | null;
+            /** Area Name */
+            area_name: string | null;
             /**
              * Began At
              * Format: date-time
@@ -924,6 +1033,8 @@ export interface components {
             limit: number | null;
             /** Overdue */
             overdue: boolean;
+            /** Owner */
+            owner: string | null;
             /** Owner Person */
             owner_person: string | null;
             /** Owner Unit */
@@ -1071,6 +1182,15 @@ export interface components {
             source: string;
             /** Source Name */
             source_name: string;
+        };
+        /** Body_uploads_check */
+        Body_uploads_check: {
+            /** File */
+            file: string;
+            /** Mapping */
+            mapping?: string | null;
+            /** Source */
+            source: string;
         };
         /**
          * CloseAlarm
@@ -1410,6 +1530,8 @@ export interface components {
             alarms_open: number;
             /** Area */
             area: string | null;
+            /** Area Name */
+            area_name: string | null;
             /** Closed At */
             closed_at: string | null;
             /** Code */
@@ -1423,6 +1545,8 @@ export interface components {
              * Format: date-time
              */
             opened_at: string;
+            /** Owner */
+            owner: string | null;
             /** Owner Person */
             owner_person: string | null;
             /** Owner Unit */
@@ -1575,6 +1699,30 @@ export interface components {
             refused: {
                 [key: string]: string;
             };
+        };
+        /**
+         * MappingSaved
+         * @description A saved mapping of columns to attributes: a source that sheets can be handed in for.
+         */
+        MappingSaved: {
+            /** Mapping */
+            mapping: {
+                [key: string]: unknown;
+            };
+            /** Name */
+            name: string;
+            /** Source */
+            source: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * Mappings
+         * @description The saved mappings.
+         */
+        Mappings: {
+            /** Rows */
+            rows: components["schemas"]["MappingSaved"][];
         };
         /**
          * NewIncident
@@ -1892,6 +2040,8 @@ export interface components {
              */
             on: string;
             scores: components["schemas"]["SourceScores"];
+            /** Short */
+            short: string[];
         };
         /**
          * SourceDraft
@@ -1920,6 +2070,8 @@ export interface components {
             owner_unit?: string | null;
             /** Protocol */
             protocol: string;
+            /** Sample */
+            sample?: string | null;
             /** Settings */
             settings?: {
                 [key: string]: unknown;
@@ -1965,6 +2117,8 @@ export interface components {
             last_seen: string | null;
             /** Name */
             name: string;
+            /** Owner */
+            owner: string | null;
             /** Owner Unit */
             owner_unit: string | null;
             /** Protocol */
@@ -1993,6 +2147,20 @@ export interface components {
             correct: number | null;
             /** Live */
             live: number | null;
+        };
+        /**
+         * SourceTest
+         * @description How the test of a source went: each check, and a look at what came.
+         */
+        SourceTest: {
+            /** Checks */
+            checks: components["schemas"]["Diagnostic"][];
+            /** Ok */
+            ok: boolean;
+            /** Preview */
+            preview: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * Sources
@@ -2092,6 +2260,8 @@ export interface components {
             aqi_title: string | null;
             /** Area */
             area: string | null;
+            /** Area Name */
+            area_name: string | null;
             headline: components["schemas"]["Headline"] | null;
             /** Id */
             id: string;
@@ -2099,6 +2269,8 @@ export interface components {
             name: string;
             /** Observed At */
             observed_at: string | null;
+            /** Owner */
+            owner: string | null;
             /** Owner Unit */
             owner_unit: string | null;
             /** Place */
@@ -2214,6 +2386,118 @@ export interface components {
              * @default
              */
             reason: string;
+        };
+        /**
+         * UploadColumn
+         * @description A column of an uploaded sheet, and the attribute that the mapping makes of it.
+         */
+        UploadColumn: {
+            /** Mapped To */
+            mapped_to: string | null;
+            /** Name */
+            name: string;
+            /** Samples */
+            samples: string[];
+        };
+        /**
+         * UploadCounts
+         * @description What would come of the sheet; `missing` are cells that say "no value".
+         */
+        UploadCounts: {
+            /** Missing */
+            missing: number;
+            /** Readings */
+            readings: number;
+            /** Refused */
+            refused: number;
+            /** Rows */
+            rows: number;
+        };
+        /**
+         * UploadDone
+         * @description A sheet taken in: the journal entry it became.
+         */
+        UploadDone: {
+            /** Duplicate */
+            duplicate: boolean;
+            /** Journal */
+            journal: number;
+        };
+        /**
+         * UploadDryRun
+         * @description A sheet looked at, nothing taken in yet. Without an id the mapping is not saved, so it cannot be committed.
+         */
+        UploadDryRun: {
+            /** Columns */
+            columns: components["schemas"]["UploadColumn"][];
+            counts: components["schemas"]["UploadCounts"];
+            /** Entities */
+            entities: string[];
+            /** Errors */
+            errors: components["schemas"]["UploadError"][];
+            /** File Name */
+            file_name: string;
+            /** First At */
+            first_at: string | null;
+            /** Good */
+            good: boolean;
+            /** Id */
+            id: number | null;
+            /** Last At */
+            last_at: string | null;
+            /** Notes */
+            notes: components["schemas"]["UploadError"][];
+            /** Preview */
+            preview: (string | null)[][];
+            /** Source */
+            source: string;
+        };
+        /**
+         * UploadError
+         * @description What is wrong in a row, and in which column.
+         */
+        UploadError: {
+            /** Column */
+            column: string | null;
+            /** Key */
+            key: string;
+            /** Reason */
+            reason: string;
+            /** Row */
+            row: number;
+        };
+        /**
+         * UploadRow
+         * @description A sheet that was handed in: checked, committed or dropped.
+         */
+        UploadRow: {
+            /** File Name */
+            file_name: string;
+            /** Id */
+            id: number;
+            /** Journal */
+            journal: number | null;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Made By */
+            made_by: string;
+            /** Size */
+            size: number;
+            /** Source */
+            source: string;
+            /** State */
+            state: string;
+        };
+        /**
+         * Uploads
+         * @description What was handed in, newest first.
+         */
+        Uploads: {
+            /** Rows */
+            rows: components["schemas"]["UploadRow"][];
         };
         /**
          * Why
@@ -3137,6 +3421,35 @@ export interface operations {
             };
         };
     };
+    uploads_mappings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mappings"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     overview_overview: {
         parameters: {
             query?: never;
@@ -3201,7 +3514,9 @@ export interface operations {
     };
     session_who_am_i: {
         parameters: {
-            query?: never;
+            query?: {
+                if_any?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3350,6 +3665,39 @@ export interface operations {
             };
         };
     };
+    sources_try_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceDraft"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceTest"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     sources_source: {
         parameters: {
             query?: never;
@@ -3484,6 +3832,130 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Station"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploads_uploads: {
+        parameters: {
+            query?: {
+                source?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Uploads"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploads_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_uploads_check"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadDryRun"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploads_drop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploads_commit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadDone"];
                 };
             };
             /** @description A problem, in words and as a key. */

@@ -29,7 +29,9 @@ function welcome(session: Session) {
 export async function remember(): Promise<void> {
   who.trouble = null;
   try {
-    welcome(await get<Session>('/session', {}, { quiet: true }));
+    const session = await get<Session | undefined>('/session', { if_any: 1 }, { quiet: true });
+    if (session) welcome(session);
+    else who.session = null;
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
     who.session = null;
