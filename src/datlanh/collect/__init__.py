@@ -19,6 +19,7 @@ from datlanh.collect.account import Account, Accounts
 from datlanh.collect.batch import Batch, Offer, Receipt
 from datlanh.collect.count import Day, Kept, Live
 from datlanh.collect.doors import Doors
+from datlanh.collect.excerpt import excerpt
 from datlanh.collect.inbox import PARTS, Inbox, parts
 from datlanh.collect.journal import Journal, JournalRow, Raw, Sealed
 from datlanh.collect.mapping import map_batches, refuse_whole
@@ -27,6 +28,7 @@ from datlanh.collect.registry import NGSILD, Registry
 from datlanh.collect.source import folder_of, read_folder
 from datlanh.collect.watch import Watch
 from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Lease, Settings, Transaction, queries
+from datlanh.model.errors import NotFound
 from datlanh.model.messages.collect import QuarantineReplayed
 from datlanh.model.pack import Packs
 from datlanh.model.reading import Mapped, Refusal
@@ -174,8 +176,14 @@ class Collect:
         return await self.journal_store.raw(seq)
 
     async def line(self, seq: int, number: int) -> bytes:
-        """A line of a raw batch, the first being 1."""
-        return await self.journal_store.line(seq, number)
+        """A piece of a raw batch, the first being 1: a line, an item, a message or a row, by its codec."""
+        raw = await self.journal_store.raw(seq)
+        source = (await self.registry.all()).get(raw.source)
+        codec = raw.codec or (source.codec if source is not None else "")
+        found = excerpt(raw.body, codec, raw.meta, number, source)
+        if found is None:
+            raise NotFound("collect.no_such_line", journal=seq, line=number)
+        return found
 
     async def quarantine(
         self,

@@ -295,7 +295,7 @@ class Guard:
             raise Refused("doors.guard_inside_name", host=host)
         networks = any(entry.network is not None and entry.port in (None, port) for entry in self.exceptions)
         if port not in PORTS and not networks:
-            raise Refused("doors.guard_port", port=port)
+            raise Refused("doors.guard_port", port=str(port))
 
     def _judge(self, address: Address, host: str, port: int) -> None:
         """Refuse an address that is not public, unless this host or this network is an exception."""
@@ -312,7 +312,7 @@ class Guard:
         if carried is None and (inside or named):
             return
         if port not in PORTS:
-            raise Refused("doors.guard_port", port=port)
+            raise Refused("doors.guard_port", port=str(port))
         if not public(address):
             raise Refused("doors.guard_address", host=host, address=str(address))
 

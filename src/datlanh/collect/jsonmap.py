@@ -204,7 +204,7 @@ class Reader:
             self.columns.refuse(number, odd, raw)
             return
         count = 0
-        for key, item in _items(document, self.plan.items):
+        for key, item in items_of(document, self.plan.items):
             count += 1
             if count > ITEMS_LIMIT:
                 self.columns.refuse(number, Odd("doors.too_many_readings", limit=ITEMS_LIMIT), raw)
@@ -400,7 +400,9 @@ class Reader:
                 self._extra(value, below, where + ".", line, raw)
 
 
-def _items(document: Any, steps: tuple[str, ...], key: str | None = None) -> Iterator[tuple[str | None, Any]]:
+def items_of(
+    document: Any, steps: tuple[str, ...], key: str | None = None
+) -> Iterator[tuple[str | None, Any]]:
     """The items at a path, each with its name when it stands in an object; a list at its end is its items."""
     if not steps:
         if isinstance(document, list):
@@ -412,14 +414,14 @@ def _items(document: Any, steps: tuple[str, ...], key: str | None = None) -> Ite
     if step == "*":
         if isinstance(document, list):
             for one in document:
-                yield from _items(one, rest, key)
+                yield from items_of(one, rest, key)
         elif isinstance(document, dict):
             for name, one in document.items():
-                yield from _items(one, rest, name)
+                yield from items_of(one, rest, name)
     elif isinstance(document, dict) and step in document:
-        yield from _items(document[step], rest, key)
+        yield from items_of(document[step], rest, key)
     elif isinstance(document, list) and step.isdigit() and len(step) < 7 and int(step) < len(document):
-        yield from _items(document[int(step)], rest, key)
+        yield from items_of(document[int(step)], rest, key)
 
 
 def _again(item: Any) -> bytes:

@@ -93,7 +93,7 @@ def broker_of(source: Source, settings: Settings) -> Broker:
         raise BadInput("doors.broker_secret_in_url", where="settings.broker")
     guard: Guard = from_settings(settings)
     if not guard.names(broker.host, broker.port):
-        raise Refused("doors.broker_not_allowed", host=broker.host, port=broker.port)
+        raise Refused("doors.broker_not_allowed", host=broker.host, port=str(broker.port))
     password = source.settings.get("password")
     ca = source.settings.get("ca")
     return replace(

@@ -217,7 +217,7 @@ def _unknown(name: str, path: str) -> Any:
 
 def _carefully(body: bytes, lines: bool, rule: Rule, columns: Columns) -> None:
     count = 0
-    for number, raw in enumerate(_lines(body) if lines else _items(body), 1):
+    for number, raw in enumerate(_lines(body) if lines else items(body), 1):
         if number > READINGS_LIMIT:
             raise TooMuch("doors.too_many_readings", limit=READINGS_LIMIT)
         if lines and not raw.strip():
@@ -238,7 +238,7 @@ def _lines(body: bytes) -> Iterator[bytes]:
     return iter(body.split(b"\n"))
 
 
-def _items(body: bytes) -> Iterator[bytes]:
+def items(body: bytes) -> Iterator[bytes]:
     """The items of an array, told apart by brackets and strings alone, so that one odd item spoils no other."""
     start = _ARRAY.match(body) or _ENVELOPE.match(body)
     if start is None:

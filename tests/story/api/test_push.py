@@ -36,13 +36,10 @@ def reading(**changes: Any) -> dict[str, Any]:
 async def key(served: Any) -> str:
     """A key of the gateway."""
     await served.house.collect.save_source("gateway", GATEWAY, by="test")
-    told: str = await served.house.people.issue_key(
-        "gateway",
-        permissions=["readings.push"],
-        sources=["gateway"],
-        by=system("test", "key.edit", "readings.push"),
+    issued = await served.house.people.issue_key(
+        name="gateway", permissions=["readings.push"], sources=["gateway"], by=system("test", "key.edit")
     )
-    return told
+    return str(issued.whole)
 
 
 async def push(served: Any, key: str, body: Any, source: str = "gateway", **headers: str) -> httpx2.Response:
@@ -74,7 +71,7 @@ async def test_what_is_called_accepted_is_kept_and_what_is_called_refused_is_in_
     await served.settle()
     state = await served.house.keep.entity("urn:ngsi-ld:AirQualityObserved:KK77")
     assert state is not None
-    assert {value.attribute: value.value for value in state.values} == {"pm25": 31.5, "pm10": 60.0}
+    assert {value.key.attribute: value.value for value in state.values} == {"pm25": 31.5, "pm10": 60.0}
     rows = await served.house.collect.quarantine("gateway")
     assert [(row.reason, row.line, row.journal) for row in rows] == [
         ("doors.value_out_of_range", 2, told["receipt"])
@@ -106,30 +103,29 @@ async def test_every_form_of_body(served: Any, key: str) -> None:
     assert (await push(served, key, compact)).json()["accepted"] == 2
 
 
-@pytest.mark.parametrize(
-    ("body", "headers", "status", "reason"),
-    [
-        (b"{oops", {}, 202, "doors.not_json"),
-        (b"[1,", {}, 400, "doors.body_unreadable"),
-        (b"[]", {}, 400, "doors.body_empty"),
-        (b"", {}, 400, "doors.body_unreadable"),
-        (b"[" * 100_000, {}, 400, "doors.body_unreadable"),
-        (b"[]", {"content_type": "text/html"}, 400, "doors.content_type"),
-        (b"[]", {"content_encoding": "br"}, 400, "http.unknown_content_encoding"),
-        (b"no gzip", {"content_encoding": "gzip"}, 400, "http.gzip_broken"),
-        (gzip.compress(b" " * 200_000_000), {"content_encoding": "gzip"}, 413, "http.too_large"),
-        (b"[" + b"1," * 10_001 + b"1]", {}, 413, "doors.too_many_readings"),
-        (b" " * (9 * 2**20), {}, 413, "http.too_large"),
-    ],
-)
-async def test_a_hostile_body_is_refused_and_the_next_is_taken(
-    served: Any, key: str, body: bytes, headers: dict[str, str], status: int, reason: str
-) -> None:
-    answer = await push(served, key, body, **headers)
-    assert answer.status_code == status, answer.text
-    told = answer.json()
-    assert (told["refused"][0]["reason"] if status == 202 else told["key"]) == reason
-    assert (await push(served, key, [reading()])).status_code == 202
+HOSTILE: list[tuple[bytes, dict[str, str], int, str]] = [
+    (b"{oops", {}, 202, "doors.not_json"),
+    (b"[1,", {}, 400, "doors.body_unreadable"),
+    (b"[]", {}, 400, "doors.body_empty"),
+    (b"", {}, 400, "doors.body_unreadable"),
+    (b"[" * 100_000, {}, 400, "doors.body_unreadable"),
+    (b"[]", {"content_type": "text/html"}, 400, "doors.content_type"),
+    (b"[]", {"content_encoding": "br"}, 400, "http.unknown_content_encoding"),
+    (b"no gzip", {"content_encoding": "gzip"}, 400, "http.gzip_broken"),
+    (gzip.compress(b" " * 200_000_000), {"content_encoding": "gzip"}, 413, "http.too_large"),
+    (gzip.compress(gzip.compress(b"[]")), {"content_encoding": "gzip"}, 400, "doors.body_unreadable"),
+    (b"[" + b"1," * 10_001 + b"1]", {}, 413, "doors.too_many_readings"),
+    (b" " * (9 * 2**20), {}, 413, "http.too_large"),
+]
+
+
+async def test_a_hostile_body_is_refused_and_the_next_is_taken(served: Any, key: str) -> None:
+    for body, headers, status, reason in HOSTILE:
+        answer = await push(served, key, body, **headers)
+        assert answer.status_code == status, (body[:40], answer.text)
+        told = answer.json()
+        assert (told["refused"][0]["reason"] if status == 202 else told["key"]) == reason
+        assert (await push(served, key, [reading()])).status_code == 202
 
 
 async def test_who_may_push(served: Any, key: str) -> None:
@@ -139,7 +135,7 @@ async def test_who_may_push(served: Any, key: str) -> None:
     assert (await push(served, key, [reading()], source="BD_TDM_KK01")).status_code == 403
     async with served.client() as client:
         assert (await client.post("/api/v1/sources/gateway/readings", json=[reading()])).status_code == 401
-    async with await served.signed_in("viewer") as client:
+    async with await served.signed_in("duty_officer") as client:
         answer = await client.post("/api/v1/sources/gateway/readings", json=[reading()])
         assert answer.status_code == 403
 
