@@ -7,6 +7,7 @@ for it (a mapping's tables, a pattern) can be remembered by it.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -55,6 +56,14 @@ class Registry:
         self._database = database
         self._clock = clock
         self._packs = packs
+        # Whoever writes an attribute, its series is kept in the unit that its type declares.
+        units = {
+            f"{type_.id}.{attribute.name}": attribute.unit
+            for type_ in (packs.types.values() if packs is not None else ())
+            for attribute in type_.attributes.values()
+            if attribute.unit
+        }
+        self._ngsild = replace(NGSILD, mapping={"units": units})
         self._position = ""
         self._sources: dict[str, Source] = {}
         self._told: dict[str, tuple[int, bytes]] = {}
@@ -71,7 +80,7 @@ class Registry:
         return self._sources
 
     async def _load(self, tx: Transaction) -> None:
-        sources: dict[str, Source] = {NGSILD.id: NGSILD}
+        sources: dict[str, Source] = {NGSILD.id: self._ngsild}
         told: dict[str, tuple[int, bytes]] = {}
         for row in await tx.all(_sql["sources"]):
             name, version = row["id"], row["version"]
