@@ -26,7 +26,7 @@ def postgres() -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="datlanh-test-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs under an account of its own when we are root
-        server = PrivatePostgres(Path(folder))
+        server = PrivatePostgres(Path(folder), durable=False)
         server.start()
         try:
             yield server.url

@@ -37,11 +37,12 @@ class _Server:
 
         self._folder = tempfile.TemporaryDirectory(prefix="datlanh-scenarios-")
         Path(self._folder.name).chmod(0o755)
-        self._postgres = PrivatePostgres(Path(self._folder.name))
+        self._postgres = PrivatePostgres(Path(self._folder.name), durable=False)
         self._postgres.start()
         with psycopg.connect(self._postgres.url, autocommit=True) as connection:
             connection.execute("CREATE DATABASE template")
         migrate(self._of("template"))
+        asyncio.run(_seed(self._of("template"), Path(self._folder.name)))
 
     def _of(self, name: str) -> str:
         return self._postgres.url.replace("/datlanh?", f"/{name}?")
@@ -112,6 +113,21 @@ class ScenarioItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where it stands."""
         return self.path, None, self.name
+
+
+async def _seed(url: str, home: Path) -> None:
+    """The reference province's areas, so that indicators of communes have communes."""
+    from datlanh.app.house import province_folder
+    from datlanh.kernel import Database, Settings, SystemClock
+    from datlanh.people import People
+
+    settings = Settings(home=home, database_url=url)
+    database = Database(url)
+    await database.open()
+    try:
+        await People(database, SystemClock(), settings).load_province(province_folder(settings))
+    finally:
+        await database.close()
 
 
 async def _play(url: str, home: Path, folder: Path, name: str) -> list[str]:

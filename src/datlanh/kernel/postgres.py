@@ -40,6 +40,10 @@ fsync = on
 full_page_writes = on
 synchronous_commit = on
 """
+_FORGETFUL = """
+fsync = off
+full_page_writes = off
+"""
 
 
 def binaries() -> Path:
@@ -61,7 +65,9 @@ def _reachable(folder: Path) -> bool:
 class PrivatePostgres:
     """A PostgreSQL of our own under `home/postgres`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, durable: bool = True) -> None:
+        """`durable` False is for tests that are not about crashes: commits then do not wait for the disk."""
+        self._durable = durable
         self.home = home.resolve()
         self.log = self.home / "postgres.log"
         self.home.mkdir(parents=True, exist_ok=True)
@@ -91,7 +97,8 @@ class PrivatePostgres:
         if not (self.data / "PG_VERSION").exists():
             self._initialise(account)
         (self.data / "postgresql.auto.conf").touch()
-        (self.data / "datlanh.conf").write_text(_CONFIGURATION, "utf-8")
+        configuration = _CONFIGURATION if self._durable else _CONFIGURATION + _FORGETFUL
+        (self.data / "datlanh.conf").write_text(configuration, "utf-8")
         if self._answers("postgres"):
             if adopt:
                 self._adopted = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])

@@ -21,8 +21,8 @@ from datlanh.model.incident import IncidentFilter
 from datlanh.model.pack import Expect, GivenEntity, Packs, Play, Scenario
 from datlanh.operate import Operate
 
-FINE_STEP = timedelta(minutes=1)
-COARSE_STEP = timedelta(minutes=10)
+FINE_STEP = timedelta(minutes=5)
+COARSE_STEP = timedelta(minutes=30)
 FINE_UNTIL = timedelta(hours=6)
 BY = PersonRef(id="scenario", name="Kịch bản")
 
@@ -203,8 +203,9 @@ class _Player:
                 incidents, _ = await self.stage.operate.incidents(
                     tx, IncidentFilter(procedure=self._id(expect.incident))
                 )
-                subject = self._subject(expect.subject) if expect.subject else None
-                incidents = [i for i in incidents if subject is None or subject in (i.subject, i.entity)]
+                if expect.subject:
+                    subject = self._subject(expect.subject)
+                    incidents = [i for i in incidents if subject in (i.subject, i.entity)]
                 if bool(incidents) is not wanted:
                     self._fail(expect, f"{at}: {_told(wanted)} incident {expect.incident}{_of(expect)}")
                 for step, due in expect.due.items():

@@ -16,7 +16,8 @@ import psycopg
 import structlog
 
 from datlanh.collect.batch import Batch, Offer, Receipt
-from datlanh.collect.ngsild import Item, items_of
+from datlanh.collect.ngsild import Item
+from datlanh.collect.ngsild import read as read_items
 from datlanh.keep import EntityQuestion
 from datlanh.kernel import Transaction
 from datlanh.model.errors import BadInput, Conflict, Error, Unavailable
@@ -141,7 +142,7 @@ class Writer:
         read: list[list[Item] | Error] = []
         for request in group:
             try:
-                read.append(list(items_of(request.body, now, source, request.context)))
+                read.append(read_items(request.body, now, source, request.context))
             except Error as error:
                 read.append(error)
         known = await self._known(
