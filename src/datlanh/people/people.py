@@ -1,4 +1,4 @@
-"""People: who is who, who may do what, the areas and units in time, and the record of who did what.
+"""People: who is who, who may do what, and the record of who did what; with the places of `place.py`.
 
 The door of this floor. It does not know what sources, alarms or indicators are. One thing to know: sessions are asked
 of the database at each request, so ending one works at once everywhere; API keys, which push thousands of times a
@@ -6,7 +6,6 @@ minute, are remembered for two seconds.
 """
 
 import hmac
-import json
 import random
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,22 +17,19 @@ from typing import Any
 import structlog
 from prometheus_client import Counter
 
-from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction, fold, sort_key, tidy
-from datlanh.model.area import Area, AreaChange, AreaKind, Restated, Unit
+from datlanh.kernel import Clock, Database, Settings, Transaction, fold, sort_key, tidy
 from datlanh.model.errors import BadInput, Conflict, NotAllowed, NotFound, Refused, TooMuch
-from datlanh.model.person import Caller, Grant, Person, PersonId, Scope, SignedIn, system
-from datlanh.people import account, audit, boundaries, demo, province
-from datlanh.people.calendar import WorkingCalendar
+from datlanh.model.person import Caller, Grant, Person, PersonId, Scope, SignedIn
+from datlanh.people import account, audit, demo
 from datlanh.people.permission import FOR_KEYS, PERMISSIONS, ROLES
-from datlanh.people.store import SQL, caller_of, grant_of, person_of, read_territory
-from datlanh.people.territory import Territory
+from datlanh.people.place import Places
+from datlanh.people.store import SQL, caller_of, grant_of, person_of
 
 log = structlog.get_logger(__name__)
 SIGN_INS = Counter("datlanh_sign_ins_total", "Attempts to sign in, by how they ended.", ["ended"])
 
 _KEY_REMEMBERED_S = 2.0
 _KEYS_REMEMBERED = 4096
-_TERRITORY_FRESH_S = 2.0
 _SEEN_EVERY = timedelta(minutes=5)
 _SWEEP_EVERY_S = 3600.0
 
@@ -47,26 +43,17 @@ class IssuedKey:
     whole: str
 
 
-class People:
+class People(Places):
     """The floor `people`. Built once; everything it knows is in the database."""
 
     def __init__(
         self, db: Database, clock: Clock, settings: Settings, *, passwords: account.Passwords | None = None
     ) -> None:
-        self._db = db
-        self._clock = clock
+        super().__init__(db, clock)
         self._settings = settings
         self._passwords = passwords or account.Passwords()
-        self._territory = Territory()
-        self._territory_version = -1
-        self._territory_seen = float("-inf")
         self._keys: OrderedDict[bytes, tuple[float, Caller | None]] = OrderedDict()
-        self._features: dict[tuple[int, date], bytes] = {}
         self._swept = float("-inf")
-
-    def today(self) -> date:
-        """The day in the province."""
-        return self._clock.now().astimezone(PROVINCE_ZONE).date()
 
     # --- signing in ----------------------------------------------------------------------------------------
 
@@ -519,98 +506,6 @@ class People:
         async with self._db.read() as tx:
             return await tx.all(SQL["keys"])
 
-    # --- areas and units in time ---------------------------------------------------------------------------
-
-    async def territory(self) -> Territory:
-        """The picture of all areas and units, at most two seconds old."""
-        if (
-            self._clock.monotonic() - self._territory_seen >= _TERRITORY_FRESH_S
-            or self._territory_version < 0
-        ):
-            async with self._db.read() as tx:
-                version = int(await tx.value(SQL["territory_version"]))
-                if version != self._territory_version:
-                    self._territory = await read_territory(tx)
-                    self._territory_version = version
-                    self._features.clear()
-            self._territory_seen = self._clock.monotonic()
-        return self._territory
-
-    def territory_is_stale(self) -> None:
-        """Look at the database again before the next answer: something was just changed here."""
-        self._territory_seen = float("-inf")
-
-    async def areas(self, as_of: date | None = None, kind: AreaKind | None = None) -> tuple[Area, ...]:
-        """The areas of a day (today), by code."""
-        return (await self.territory()).areas(as_of or self.today(), kind)
-
-    async def area(self, code: str, as_of: date | None = None) -> Area:
-        """The area that has this code on a day (today)."""
-        return (await self.territory()).area(code, as_of or self.today())
-
-    async def children(self, code: str, as_of: date | None = None) -> tuple[Area, ...]:
-        """The areas directly below an area on a day (today)."""
-        return (await self.territory()).children(code, as_of or self.today())
-
-    async def changes(self, code: str) -> tuple[AreaChange, ...]:
-        """What became of an area and of what it was made."""
-        return (await self.territory()).changes(code)
-
-    async def restate(
-        self, values: Mapping[str, float | None], from_day: date, to_day: date
-    ) -> dict[str, Restated]:
-        """Carry totals of the areas of one day over to the areas of another."""
-        return (await self.territory()).restate(values, from_day, to_day)
-
-    async def area_at(
-        self, lon: float, lat: float, as_of: date | None = None, kind: AreaKind = AreaKind.COMMUNE
-    ) -> Area | None:
-        """The area at a place, by the shapes we have (schematic ones are off by kilometres near borders)."""
-        return (await self.territory()).at(lon, lat, as_of or self.today(), kind)
-
-    async def units(self, as_of: date | None = None) -> tuple[Unit, ...]:
-        """The units of a day (today), in Vietnamese order."""
-        return (await self.territory()).units(as_of or self.today())
-
-    async def unit(self, unit_id: str, as_of: date | None = None) -> Unit:
-        """The unit as it is called on a day (today)."""
-        return (await self.territory()).unit(unit_id, as_of or self.today())
-
-    async def unit_names(self, as_of: date | None = None) -> dict[str, str]:
-        """The names of all units by id."""
-        return {unit.id: unit.name for unit in await self.units(as_of)}
-
-    async def features(self, as_of: date | None = None) -> bytes:
-        """The areas of a day as a GeoJSON FeatureCollection, ready to send."""
-        day = as_of or self.today()
-        territory = await self.territory()
-        key = (self._territory_version, territory.last_change(day))
-        if key not in self._features:
-            self._features[key] = _feature_collection(territory.areas(day))
-        return self._features[key]
-
-    async def import_boundaries(
-        self, path: Path, valid_from: date, *, dry_run: bool = False, by: Caller | None = None
-    ) -> boundaries.Report:
-        """Check official boundaries and, unless something is wrong or it is a dry run, take them: all or none."""
-        province_box = (await self.province()).get("map", {}).get("box")
-        report = await boundaries.check_and_import(
-            self._db,
-            self._clock,
-            path,
-            valid_from,
-            by or system("command"),
-            province_box=province_box,
-            dry_run=dry_run,
-        )
-        self.territory_is_stale()
-        return report
-
-    async def calendar(self) -> WorkingCalendar:
-        """Working days and hours of the province."""
-        async with self._db.read() as tx:
-            return WorkingCalendar.of_rows(await tx.all(SQL["calendar"]))
-
     # --- audit ---------------------------------------------------------------------------------------------
 
     async def record(
@@ -644,22 +539,7 @@ class People:
         """Entries of the audit log, newest first."""
         return await audit.entries(self._db, subject=subject, actor=actor, before=before, limit=limit)
 
-    # --- the province --------------------------------------------------------------------------------------
-
-    async def load_province(self, path: Path) -> bool:
-        """Load areas, units, calendar and names from a province folder; False when nothing had changed."""
-        changed = await province.load(self._db, self._clock, path)
-        self.territory_is_stale()
-        return changed
-
-    async def province(self) -> Mapping[str, Any]:
-        """What `province.yaml` says: id, name, tz, languages, packs, map, accounts."""
-        async with self._db.read() as tx:
-            row = await tx.one(SQL["province"])
-        if row is None:
-            raise NotFound("people.province_not_loaded")
-        body: Mapping[str, Any] = row["body"] | {"id": row["id"]}
-        return body
+    # --- the demo ------------------------------------------------------------------------------------------
 
     async def ensure_demo_accounts(
         self, folder: Path, rng: random.Random | None = None
@@ -685,30 +565,3 @@ class People:
         async with self._db.transaction() as tx:
             gone = await tx.run(SQL["sessions_sweep"], {"at": now})
             return gone + await tx.run(SQL["attempts_sweep"], {"before": now - timedelta(days=1)})
-
-
-def _feature_collection(areas: Iterable[Area]) -> bytes:
-    features = [
-        {
-            "type": "Feature",
-            "id": area.code,
-            "properties": {
-                "code": area.code,
-                "name": area.name,
-                "kind": area.kind,
-                "parent": area.parent,
-                "region": area.region,
-                "valid_from": area.valid_from.isoformat(),
-                "valid_to": area.valid_to.isoformat() if area.valid_to else None,
-                "schematic": area.schematic,
-                "area_km2": area.area_km2,
-                "population": area.population,
-                "population_year": area.population_year,
-                "centre": None if area.lon is None else [area.lon, area.lat],
-            },
-            "geometry": area.geometry,
-        }
-        for area in areas
-    ]
-    told = {"type": "FeatureCollection", "features": features}
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
