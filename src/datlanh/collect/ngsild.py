@@ -8,9 +8,11 @@ know: contexts are never fetched; the core context and the Smart Data Models one
 import math
 import re
 import unicodedata
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +35,7 @@ DEEPEST = 20
 LONGEST_ID = 256
 LONGEST_NAME = 256
 RAW_KEPT = 4096
+_EXACT = 2**53  # larger whole numbers are rounded silently by other programs
 
 _KNOWN_CONTEXT = re.compile(
     r"https://uri\.etsi\.org/ngsi-ld/v1/ngsi-ld-core-context(?:-v1\.\d)?\.jsonld\Z"
@@ -93,6 +96,7 @@ class Names:
     def __init__(self, context: Any = None) -> None:
         self._terms: dict[str, str] = {}
         self._back: dict[str, str] = {}
+        self._known: dict[str, str] = {}
         self._read(context, 0)
         for term, iri in self._terms.items():
             if not term.endswith(":"):
@@ -129,6 +133,12 @@ class Names:
 
     def ours(self, name: str) -> str:
         """Our name for a caller's name of a type or attribute."""
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = self._expanded(name)
+        return known
+
+    def _expanded(self, name: str) -> str:
         if len(name) > LONGEST_NAME or not _NAME.match(name) or not _plain(name):
             raise BadInput("ngsild.name", name=name[:100])
         seen = 0
@@ -163,11 +173,15 @@ class Item:
     number: int  # from 1
     id: str = ""
     type: str = ""
-    raw: bytes = b""
+    said: Any = None
     # (attribute, dataset, unit, observed_at, value, quality)
     readings: list[tuple[str, str, str, int, float, int]] = field(default_factory=list)
     facts: list[tuple[str, str, bytes, int | None]] = field(default_factory=list)
     error: Error | None = None
+
+    def raw(self) -> bytes:
+        """The entity as JSON, for the quarantine."""
+        return _encoder.encode(self.said)[:RAW_KEPT]
 
     def attributes(self) -> set[str]:
         """The attributes that it speaks of."""
@@ -191,12 +205,11 @@ def array_of(body: bytes) -> list[Any]:
 
 def items_of(body: bytes, received_at: datetime, source: Source, context: Any = None) -> Iterator[Item]:
     """Each entity of a batch, understood or refused; `context` is that of the request, if it had one."""
-    names = Names(context)
+    about = _About(Names(context), source, received_at, b"\\u0000" in body)
     for number, said in enumerate(array_of(body), start=1):
-        item = Item(number)
+        item = Item(number, said=said)
         try:
-            item.raw = _encoder.encode(said)
-            _entity(item, said, names, received_at, source)
+            _entity(item, said, about)
         except Error as error:
             item.error = error
         except RecursionError:
@@ -204,10 +217,32 @@ def items_of(body: bytes, received_at: datetime, source: Source, context: Any = 
         yield item
 
 
+# What the door has just read, for the codec that is asked of the very same bytes within the same transaction.
+_just_read: "OrderedDict[int, tuple[bytes, datetime, Source, Any, list[Item]]]" = OrderedDict()
+JUST_READ = 128
+
+
+def read(body: bytes, received_at: datetime, source: Source, context: Any = None) -> list[Item]:
+    """`items_of`, remembered until `decode` is asked of the same bytes."""
+    items = list(items_of(body, received_at, source, context))
+    _just_read[id(body)] = (body, received_at, source, context, items)
+    while len(_just_read) > JUST_READ:
+        _just_read.popitem(last=False)
+    return items
+
+
+def _items(batch: Batch, source: Source) -> list[Item]:
+    known = _just_read.pop(id(batch.body), None)
+    context = batch.meta.get("context")
+    if known is not None and known[0] is batch.body and known[1:4] == (batch.received_at, source, context):
+        return known[4]
+    return list(items_of(batch.body, batch.received_at, source, context))
+
+
 def decode(batch: Batch, source: Source) -> Mapped:
     """The codec: readings, facts and refusals of a batch."""
     try:
-        items = list(items_of(batch.body, batch.received_at, source, batch.meta.get("context")))
+        items = _items(batch, source)
     except Error as error:
         refusal = Refusal(
             journal=batch.seq, line=0, reason=error.key, params=dict(error.params), raw=batch.body[:RAW_KEPT]
@@ -238,7 +273,7 @@ def decode(batch: Batch, source: Source) -> Mapped:
                 line=item.number,
                 reason=item.error.key,
                 params=dict(item.error.params),
-                raw=item.raw[:RAW_KEPT],
+                raw=item.raw(),
             )
             for item in items
             if item.error is not None
@@ -299,12 +334,41 @@ def uri(text: Any, where: str) -> str:
     return text
 
 
-def _entity(item: Item, said: Any, names: Names, received_at: datetime, source: Source) -> None:
+class _About:
+    """What holds for every entity of a batch, looked up once."""
+
+    __slots__ = ("ahead", "names", "nul", "oldest", "units", "wanted")
+
+    def __init__(self, names: Names, source: Source, received_at: datetime, nul: bool) -> None:
+        now = to_micros(received_at)
+        self.names = names
+        self.nul = nul  # whether the body says NUL anywhere
+        self.ahead = now + int(source.window.ahead.total_seconds() * 1_000_000)
+        self.oldest = now - int(source.window.oldest.total_seconds() * 1_000_000)
+        self.wanted: Mapping[str, str] = source.mapping.get("units", {})
+        self.units: dict[tuple[str, str, str | None], tuple[str, float, float]] = {}
+
+    def unit(self, type: str, attribute: str, said: str | None) -> tuple[str, float, float]:
+        """The unit a series is kept in, and how to get there: the declared one when there is one and it can be."""
+        key = (type, attribute, said)
+        known = self.units.get(key)
+        if known is None:
+            wanted = self.wanted.get(f"{type}.{attribute}", "")
+            if not said or said == wanted:
+                known = (wanted, 1.0, 0.0)
+            elif wanted and (rule := unit.convert(said, wanted)) is not None:
+                known = (wanted, *rule)
+            else:
+                known = (said, 1.0, 0.0)
+            self.units[key] = known
+        return known
+
+
+def _entity(item: Item, said: Any, about: _About) -> None:
     if not isinstance(said, dict):
         raise BadInput("ngsild.not_an_object")
     item.id = uri(said.get("id", said.get("@id")), "id")
-    if "@context" in said:
-        names = Names(said["@context"])
+    names = Names(said["@context"]) if "@context" in said else about.names
     kind = said.get("type", said.get("@type"))
     if isinstance(kind, list) and len(kind) == 1:
         kind = kind[0]
@@ -315,16 +379,18 @@ def _entity(item: Item, said: Any, names: Names, received_at: datetime, source: 
     item.type = names.ours(kind)
     if len(said) > MOST_ATTRIBUTES:
         raise BadInput("ngsild.too_many_attributes", most=MOST_ATTRIBUTES)
-    if b"\\u0000" in item.raw:
+    if about.nul and b"\\u0000" in _encoder.encode(said):
         raise BadInput("ngsild.text_not_storable")
     for name, attribute in said.items():
         if name in _NOT_ATTRIBUTES:
             continue
         ours = names.ours(name)
+        if type(attribute) is dict and _usual(item, ours, attribute, about):
+            continue
         instances = attribute if _is_instances(attribute) else [attribute]
         datasets: set[str] = set()
         for instance in instances:
-            dataset = _attribute(item, ours, instance, names, received_at, source)
+            dataset = _attribute(item, ours, instance, names, about)
             if dataset in datasets:
                 raise BadInput("ngsild.dataset_twice", where=name)
             datasets.add(dataset)
@@ -406,7 +472,53 @@ def normalised(said: Any, names: Names, where: str, depth: int = 0) -> dict[str,
     return found
 
 
-def _attribute(item: Item, name: str, said: Any, names: Names, received_at: datetime, source: Source) -> str:
+def _usual(item: Item, name: str, said: dict[str, Any], about: _About) -> bool:
+    """The forms that nearly all attributes have, taken the short way; False for all others, and for what is odd."""
+    kind = said.get("type")
+    if kind == "Property":
+        value: Any = said.get("value")
+        sort = type(value)
+        if len(said) == 2:
+            if (sort is str and value != NULL) or sort is bool:
+                item.facts.append((name, "", _encoder.encode(said), None))
+                return True
+            return False
+        observed_text = said.get("observedAt")
+        if (sort is not float and (sort is not int or abs(value) > _EXACT)) or type(observed_text) is not str:
+            return False
+        code = said.get("unitCode")
+        if len(said) != (3 if code is None else 4) or (
+            code is not None and (type(code) is not str or len(code) > 40)
+        ):
+            return False
+        observed = _micros(observed_text)
+        if observed is None or not about.oldest <= observed <= about.ahead:
+            return False
+        kept, factor, offset = about.unit(item.type, name, code)
+        item.readings.append((name, "", kept, observed, value * factor + offset, 0))
+        return True
+    if (
+        kind == "Relationship"
+        and len(said) == 2
+        and type(said.get("object")) is str
+        and said["object"] != NULL
+    ):
+        uri(said["object"], name)
+        item.facts.append((name, "", _encoder.encode(said), None))
+        return True
+    return False
+
+
+@lru_cache(maxsize=4096)
+def _micros(text: str) -> int | None:
+    """Microseconds of an instant as text; None when it is none (the long way then says why)."""
+    try:
+        return to_micros(_instant(text, ""))
+    except BadInput:
+        return None
+
+
+def _attribute(item: Item, name: str, said: Any, names: Names, about: _About) -> str:
     """Put one instance of an attribute into the item; its dataset."""
     found = normalised(said, names, name)
     dataset: str = found.pop("datasetId", "")
@@ -417,10 +529,13 @@ def _attribute(item: Item, name: str, said: Any, names: Names, received_at: date
         item.facts.append((name, dataset, GONE, observed))
         return dataset
     if found["type"] == "Property" and value is not None and _is_number(value) and observed is not None:
-        _in_window(observed, received_at, source, name)
+        if observed > about.ahead:
+            raise BadInput("ngsild.time_ahead", where=name)
+        if observed < about.oldest:
+            raise BadInput("ngsild.time_too_old", where=name)
         quality, more = _quality(found, name)
-        code, number = _unit(source, item.type, name, found.get("unitCode"), float(value))
-        item.readings.append((name, dataset, code, observed, number, quality))
+        code, factor, offset = about.unit(item.type, name, found.get("unitCode"))
+        item.readings.append((name, dataset, code, observed, float(value) * factor + offset, quality))
         if more:
             item.facts.append((name, dataset, _encoder.encode(found), observed))
         return dataset
@@ -443,8 +558,7 @@ def _value(value: Any, where: str, depth: int = 0) -> Any:
         raise BadInput("ngsild.too_deep", most=DEEPEST)
     if value is None:
         raise BadInput("ngsild.null", where=where)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
-        # Larger whole numbers would be rounded silently on their way through other programs.
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _EXACT:
         raise BadInput("ngsild.number_too_large", where=where)
     if isinstance(value, float) and not math.isfinite(value):
         raise BadInput("ngsild.number_too_large", where=where)
@@ -468,25 +582,6 @@ def _quality(found: Mapping[str, Any], where: str) -> tuple[int, bool]:
     if word not in QUALITY_WORDS:
         raise BadInput("ngsild.quality", where=f"{where}.quality", said=str(word)[:40])
     return QUALITY_WORDS.index(word), more
-
-
-def _unit(source: Source, type: str, attribute: str, said: str | None, value: float) -> tuple[str, float]:
-    """The unit a series is kept in, and the value in it: the declared one when there is one and it can be."""
-    wanted = source.mapping.get("units", {}).get(f"{type}.{attribute}", "")
-    if not said or said == wanted:
-        return wanted, value
-    if wanted and (rule := unit.convert(said, wanted)) is not None:
-        factor, offset = rule
-        return wanted, value * factor + offset
-    return said, value
-
-
-def _in_window(observed: int, received_at: datetime, source: Source, where: str) -> None:
-    ahead = to_micros(received_at) + int(source.window.ahead.total_seconds() * 1_000_000)
-    if observed > ahead:
-        raise BadInput("ngsild.time_ahead", where=where)
-    if observed < to_micros(received_at) - int(source.window.oldest.total_seconds() * 1_000_000):
-        raise BadInput("ngsild.time_too_old", where=where)
 
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?:Z|[+-]\d{2}:\d{2})\Z", re.ASCII)
