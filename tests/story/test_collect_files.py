@@ -218,9 +218,11 @@ async def test_a_disabled_source_keeps_its_files_waiting(
     watch: Watch, clock: HeldClock, collect: Collect
 ) -> None:
     await collect.save_source("KK01", station(settings={"folder": "KK01"}, enabled=False), by="person:1")
-    drop(watch, "KK01/KK01_20261123143000.txt")
+    for n in range(3):
+        drop(watch, f"KK01/KK01_2026112314300{n}.txt")
+    drop(watch, "KK02_20261123143000.txt")
     looked = await settle(watch, clock)
-    assert (looked.taken, looked.refused, looked.waiting) == (0, 0, 1)
+    assert (looked.taken, looked.refused, looked.waiting) == (1, 0, 3)
 
 
 async def test_a_file_of_nobody_is_kept_refused_and_comes_back_by_replay(

@@ -229,6 +229,21 @@ async def test_after_the_mapping_is_put_right_one_replay_brings_the_lines_back_o
     assert await collect.replay_quarantine(source="A") == 0
 
 
+async def test_a_batch_full_of_nonsense_fills_the_quarantine_only_so_far(
+    db: Database, clock: HeldClock, settings: Settings
+) -> None:
+    collect = Collect(db, clock, settings)
+    await collect.save_source("A", STATION, by="person:1")
+    await collect.inbox.accept("A", "tt10", b"".join(b"X%d\n" % n for n in range(700)))
+    assert await apply(collect, db) == (0, 700)
+    assert await collect.quarantine_total("A") == 501
+    assert (await collect.source_days("A"))[-1].refused == 700
+    assert await collect.replay_quarantine(source="A") == 1
+    assert await apply(collect, db) == (0, 700)
+    assert await collect.quarantine_total("A") == 501
+    assert (await collect.source_days("A"))[-1].refused == 700
+
+
 async def test_a_replay_of_the_whole_journal_counts_nothing_twice(
     db: Database, clock: HeldClock, settings: Settings
 ) -> None:

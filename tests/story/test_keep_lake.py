@@ -1,5 +1,6 @@
 """Closed hours lie in the lake; whoever asks does not notice."""
 
+import hashlib
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 
 from datlanh.keep import Keep
 from datlanh.kernel import Database, HeldClock, Settings, to_micros
+from datlanh.model.errors import Refused
 from datlanh.model.reading import Mapped, Readings, SeriesKey
+from datlanh.model.series import JournalRow
 
 NOW = datetime(2026, 11, 23, 7, 32, tzinfo=UTC)
 KEYS = tuple(
@@ -64,6 +67,7 @@ async def test_sealing_changes_no_answer(keep: Keep, clock: HeldClock) -> None:
     assert await keep.content_hash() == before
     for _ in range(3):
         await keep.work_due()
+        await keep.jobs()["keep.lake"]()
     assert await keep.content_hash() == before
     again = await keep.raw(series, first, last)
     assert all((a == b).all() for a, b in zip(rows, again, strict=True))
@@ -80,6 +84,38 @@ async def test_hot_rows_go_when_the_lake_has_the_whole_day(keep: Keep, settings:
     async with keep.db.read() as tx:
         assert await tx.value("SELECT count(*) FROM keep.history") < 200
     assert list((Path(settings.lake_folder) / "keep" / "history" / "data").rglob("*.parquet"))
+
+
+def batch(seq: int, at: datetime) -> JournalRow:
+    body = f"PM25\t{seq}".encode()
+    return JournalRow(
+        seq=seq,
+        received_at=at,
+        source="kk01",
+        codec="tt10",
+        file_name=f"{seq}.txt",
+        idempotency_key=None,
+        hash=hashlib.sha256(body).digest(),
+        items=1,
+        size=len(body),
+        body=body,
+        meta={"address": "10.0.0.1", "tên": "trạm"},
+    )
+
+
+async def test_raw_batches_are_read_back_from_the_lake(keep: Keep) -> None:
+    day = NOW.date() - timedelta(days=9)
+    begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    rows = [batch(seq, begin + timedelta(minutes=seq)) for seq in range(1, 40, 2)]
+    proof = await keep.seal_journal_day(day, rows)
+    assert proof.rows == 20
+    assert await keep.seal_journal_day(day, []) == proof
+    assert await keep.journal_row(7) == rows[3]
+    assert await keep.journal_row(8) is None
+    assert await keep.journal_row(77) is None
+    with pytest.raises(Refused):
+        await keep.seal_journal_day(day - timedelta(days=1), rows)
+    assert (await keep.seal_journal_day(day + timedelta(days=1), [])).rows == 0
 
 
 async def test_old_files_go_when_nobody_needs_them(keep: Keep) -> None:

@@ -5,7 +5,7 @@ was sent, never on the order in which it arrived.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from datlanh.keep import query
+from datlanh.keep import evidence, query
 from datlanh.keep.fingerprint import fingerprint
 from datlanh.keep.lake import Lake
 from datlanh.keep.layer import FOREVER, Layers
@@ -26,7 +26,7 @@ from datlanh.keep.registry import Registry
 from datlanh.keep.rollup import Rollups
 from datlanh.keep.seal import Sealer
 from datlanh.keep.take import HOUR_US, Taker
-from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction, to_micros
+from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction, jobs, to_micros
 from datlanh.model.errors import NotFound
 from datlanh.model.reading import Mapped, SeriesKey
 from datlanh.model.series import (
@@ -68,6 +68,7 @@ class Keep:
         self.partitions = Partitions(db)
         self.lake = Lake(db, clock, settings)
         self.sealer = Sealer(db, clock, settings, self.lake, self.partitions)
+        self.archive = evidence.Archive(db, clock, self.lake)
         self.layers = Layers(self.lake)
         self.rollups = Rollups(db, clock, self.layers, offset // timedelta(microseconds=1))
         self.past = Past(clock, self.layers, self.rollups)
@@ -91,8 +92,16 @@ class Keep:
         return await self.taker.take(tx, mapped, closing_to)
 
     async def work_due(self) -> int:
-        """Do what is due: rollups, sealing, compaction, expiry, retention; how many things were done."""
-        return await self.rollups.mend() + await self.sealer.work()
+        """Do what is due: rollups here and now; sealing and the like are asked for as a job. How many hours."""
+        done = await self.rollups.mend()
+        if await self.sealer.anything_due():
+            async with self.db.transaction() as tx:
+                await jobs.queue(tx, "keep.lake", once="keep.lake")
+        return done
+
+    def jobs(self) -> Mapping[str, jobs.Job]:
+        """What is heavy and done by whoever does queued work."""
+        return {"keep.lake": self.sealer.work}
 
     # -- series
 
@@ -311,15 +320,13 @@ class Keep:
         """Let go of what is open; the database is not ours to close."""
         await asyncio.to_thread(self.lake.warehouse.close)
 
-    async def seal_journal_day(
-        self, day: date, rows: Iterable[JournalRow] | AsyncIterator[JournalRow]
-    ) -> JournalSeal:
+    async def seal_journal_day(self, day: date, rows: evidence.Rows) -> JournalSeal:
         """Put a day of raw batches into the lake; once only, however often it is asked."""
-        raise NotImplementedError
+        return await self.archive.seal(day, rows)
 
     async def journal_row(self, seq: int) -> JournalRow | None:
         """A sealed raw batch, or None if it was not sealed."""
-        raise NotImplementedError
+        return await self.archive.row(seq)
 
     async def delete_series(self, keys: Sequence[SeriesKey], *, by: str, reason: str) -> DeletionProof:
         """Remove series from state, history, rollups and lake, look everywhere, and say what was found."""

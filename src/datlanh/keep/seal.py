@@ -26,6 +26,7 @@ from datlanh.keep.take import HOUR_US, LOCK_CLOSING, LOCK_KEEP
 from datlanh.keep.version import KINDS, NAMES, settle
 from datlanh.keep.warehouse import File, Name, history_table
 from datlanh.kernel import Clock, Database, Settings, Transaction, from_micros, to_micros
+from datlanh.kernel.chaos import point
 from datlanh.model.errors import Conflict
 
 log = structlog.get_logger(__name__)
@@ -132,6 +133,7 @@ class Sealer:
         added: list[File] = []
         if count(rows):
             snapshot, added = await asyncio.to_thread(self._write_seal, token, begin, rows, superseded)
+            point("seal.catalogued")
         async with self._db.transaction() as tx:
             await enter(tx, "history", added)
             await tx.run("UPDATE keep.position SET sealed_to = %(end)s WHERE sealed_to < %(end)s", span)
@@ -145,6 +147,7 @@ class Sealer:
     def _write_seal(self, token: str, begin: int, rows: Columns, superseded: Any) -> tuple[int, list[File]]:
         day = _EPOCH + timedelta(days=begin // DAY_US)
         path = self._warehouse.write("history", day, token, history_table(rows, superseded))
+        point("seal.before_catalogue")
         return self._warehouse.commit("history", add=[path], token=token, once=True)
 
     async def resume(self) -> int:
@@ -245,6 +248,7 @@ class Sealer:
         merged = join(late)
         token = f"merge-{days[0]:%Y%m%d}-{time.time_ns():x}"
         added = await asyncio.to_thread(self._write_merge, token, days, merged, join(former))
+        point("merge.catalogued")
         async with self._db.transaction() as tx:
             # No batch may be changing the late rows that we take away.
             await tx.lock(LOCK_KEEP, LOCK_CLOSING)
@@ -299,6 +303,7 @@ class Sealer:
                 paths.append(self._warehouse.write("history", day, token, table))
         if not paths and not old:
             return []
+        point("merge.before_catalogue")
         return self._warehouse.commit("history", add=paths, remove=[file.path for file in old], token=token)[
             1
         ]
@@ -342,13 +347,14 @@ class Sealer:
             sealed = await tx.value("SELECT sealed_to FROM keep.position")
         if sealed is None:
             return 0
-        return await self._partitions.drop_before(to_micros(sealed - timedelta(hours=1)) // DAY_US)
+        dropped = await self._partitions.drop_before(to_micros(sealed - timedelta(hours=1)) // DAY_US)
+        if dropped:
+            point("seal.hot_deleted")
+        return dropped
 
     async def work(self) -> int:
         """What is due now, by whoever gets the lake first."""
         done = 0
-        if not await self._anything_due():
-            return 0
         try:
             async with self._lake.alone():
                 done += await self.seal_alone()
@@ -361,7 +367,8 @@ class Sealer:
             pass
         return done
 
-    async def _anything_due(self) -> bool:
+    async def anything_due(self) -> bool:
+        """Whether `work` would do something; a cheap question."""
         now = self._clock.now()
         target = from_micros((to_micros(now) // HOUR_US - self._settings.hot_hours) * HOUR_US)
         async with self._db.read() as tx:

@@ -61,6 +61,7 @@ SCHEMAS: Mapping[Name, pa.Schema] = {
             pa.field("idempotency_key", pa.string()),
             pa.field("hash", pa.binary(), nullable=False),
             pa.field("items", pa.int32(), nullable=False),
+            pa.field("size", pa.int64(), nullable=False),
             pa.field("body", pa.binary(), nullable=False),
             pa.field("meta", pa.string(), nullable=False),
         ]
@@ -380,11 +381,11 @@ class Warehouse:
             connection.close()
         return {name: np.asarray(values) for name, values in found.items()}
 
-    def arrow(self, sql: str, params: Mapping[str, Any] | None = None) -> Any:
+    def arrow(self, sql: str) -> Any:
         """The same, answered as Arrow."""
         connection = self._connection().cursor()
         try:
-            return connection.execute(sql, params or {}).to_arrow_table()
+            return connection.sql(sql).to_arrow_table()
         except duckdb.IOException as error:
             raise Unavailable("keep.lake_moved", retry_after=1) from error
         finally:

@@ -196,7 +196,7 @@ class DeletionProof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalRow:
-    """A raw batch as it was received; `body` is compressed as in the journal."""
+    """A raw batch as it was received; `body` is packed (zstd) as in the journal, `size` is of the bytes as they came."""
 
     seq: int
     received_at: datetime
@@ -206,6 +206,7 @@ class JournalRow:
     idempotency_key: str | None
     hash: bytes
     items: int
+    size: int
     body: bytes
     meta: Mapping[str, Any] = field(default_factory=dict)
 
