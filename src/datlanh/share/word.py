@@ -51,7 +51,7 @@ def told(text: Mapping[str, str] | str | None, language: str) -> str:
 
 def unit_shown(unit: str, attribute: AttributeDeclaration | None = None) -> str:
     """A unit of measure as people write it."""
-    if attribute is not None and (not unit or unit == attribute.unit_code):
+    if attribute is not None and (not unit or unit in (attribute.unit, attribute.unit_code)):
         unit = attribute.unit or unit
     return SHOWN.get(unit, unit)
 

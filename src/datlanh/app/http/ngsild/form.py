@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
+from datlanh.collect import unit
 from datlanh.collect.ngsild import CORE, VALUE_OF, Names
 from datlanh.model.reading import QUALITY_WORDS, Quality
 from datlanh.model.series import Entity, StateValue
@@ -84,7 +85,7 @@ def _reading(base: Mapping[str, Any], value: StateValue) -> dict[str, Any]:
         "observedAt": zulu(value.observed_at),
     }
     if value.unit:
-        said["unitCode"] = value.unit
+        said["unitCode"] = unit.code(value.unit) or value.unit
     if value.quality != Quality.MEASURED:
         said["quality"] = {"type": "Property", "value": QUALITY_WORDS[value.quality]}
     for name, sub in base.items():
