@@ -142,16 +142,18 @@ class Measure:
             with SECONDS.time():
                 async with self._db.transaction() as tx:
                     await tx.lock(LOCK_MEASURE)
-                    jobs, done = await self._due(tx, now)
-                    return await self._compute(tx, jobs, done, now)
+                    jobs, done, known = await self._due(tx, now)
+                    return await self._compute(tx, jobs, done, known, now)
         except BaseException:
             self._store.forget()
             raise
 
-    async def _due(self, tx: Transaction, now: datetime) -> tuple[Jobs, dict[str, int]]:
+    async def _due(self, tx: Transaction, now: datetime) -> tuple[Jobs, dict[str, int], dict[str, int]]:
         jobs: Jobs = defaultdict(set)
-        done = await self._store.done_to(tx)
+        known = await self._store.done_to(tx)
+        done = dict(known)
         await self._by_clock(tx, jobs, done, to_micros(now))
+        known = {id: known.get(id, end) for id, end in done.items()}
         stale = await self._store.claim_stale(tx, now, STALE_AT_ONCE)
         STALE.set(len(stale))
         for row in stale:
@@ -163,7 +165,7 @@ class Measure:
                 continue
             for id, ends in self._plan.touched_by_hour(type_, attribute, to_micros(row["hour"])):
                 jobs[id].update((entity, end) for end in ends if end <= done[id])
-        return jobs, done
+        return jobs, done, known
 
     async def _by_clock(self, tx: Transaction, jobs: Jobs, done: dict[str, int], now: int) -> None:
         """The next period of each indicator that is due, for all of its subjects."""
@@ -185,7 +187,9 @@ class Measure:
             done[id] = moved[id] = end
         await self._store.advance(tx, moved)
 
-    async def _compute(self, tx: Transaction, jobs: Jobs, done: Mapping[str, int], now: datetime) -> int:
+    async def _compute(
+        self, tx: Transaction, jobs: Jobs, done: Mapping[str, int], known: Mapping[str, int], now: datetime
+    ) -> int:
         """Compute jobs in the order in which indicators read each other; changed values make more."""
         looked_at = 0
         await self._gather.prefetch(tx, [(self._plan.indicators[id], pairs) for id, pairs in jobs.items()])
@@ -195,7 +199,7 @@ class Measure:
                 continue
             indicator = self._plan.indicators[id]
             made = await self._values(tx, indicator, list(pairs), now)
-            changed, newest = await self._store.write(tx, indicator, made, now)
+            changed, newest = await self._store.write(tx, indicator, made, now, known[id])
             looked_at += len(made)
             COMPUTED.labels("changed").inc(len(changed))
             COMPUTED.labels("same").inc(len(made) - len(changed))

@@ -145,9 +145,17 @@ class Store:
     # -- values -------------------------------------------------------------------------------------
 
     async def write(
-        self, tx: Transaction, indicator: IndicatorDeclaration, made: Sequence[Made], now: datetime
+        self,
+        tx: Transaction,
+        indicator: IndicatorDeclaration,
+        made: Sequence[Made],
+        now: datetime,
+        known_to: int,
     ) -> tuple[list[Made], dict[str, int]]:
-        """Keep values; gives those that are new or others than before, and the newest end of each that moved."""
+        """Keep values; gives those that are new or others than before, and the newest end of each that moved.
+
+        No period that ended after `known_to` has been computed before.
+        """
         number = await self.indicator(tx, indicator.id)
         formula = await self.formula(tx, indicator, now)
         subjects = await self.subjects(tx, [m.subject for m in made])
@@ -188,7 +196,7 @@ class Store:
                     "subjects": [subjects[i] for i in again],
                     "ends": [ends[i] for i in again],
                     "laws": [made[i].law for i in again],
-                    "counts": ["{" + ",".join(map(str, made[i].counts)) + "}" for i in again],
+                    "counts": [_array(made[i].counts) for i in again],
                 },
             )
         if changed:
@@ -201,7 +209,18 @@ class Store:
                     m = made[i]
                     detail = None if m.detail is None else msgspec.json.encode(m.detail).decode()
                     await copy.write_row(
-                        (number, subjects[i], ends[i], now, now, m.value, formula, m.law, m.counts, detail)
+                        (
+                            number,
+                            subjects[i],
+                            ends[i],
+                            now,
+                            now,
+                            m.value,
+                            formula,
+                            m.law,
+                            _array(m.counts),
+                            detail,
+                        )
                     )
         newest: dict[str, int] = {}
         if changed:
@@ -216,6 +235,14 @@ class Store:
             ):
                 newest[names[row["subject_no"]]] = to_micros(row["end_at"])
         return [made[i] for i in changed], newest
+
+    async def _known(
+        self, tx: Transaction, number: int | None, subjects: Sequence[int], ends: Sequence[datetime]
+    ) -> dict[tuple[int, datetime], dict[str, Any]]:
+        if not subjects:
+            return {}
+        asked = {"indicator": number, "subjects": subjects, "ends": ends}
+        return {(row["subject_no"], row["end_at"]): row for row in await tx.all(SQL["known"], asked)}
 
     async def matrix(
         self, tx: Transaction, id: str, subjects: Sequence[str], after: int, until: int, by: int
@@ -269,6 +296,11 @@ class Store:
             superseded_at=row["superseded_at"],
             formula=row["version"],
         )
+
+
+def _array(numbers: Sequence[int]) -> str:
+    """Numbers as PostgreSQL reads an array."""
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 def reads_of(indicator: IndicatorDeclaration) -> list[dict[str, Any]]:
