@@ -73,7 +73,7 @@ class Collect:
         self.registry = Registry(database, clock, packs)
         self.journal_store = Journal(database, clock, settings, sealed)
         self.quarantine_store = Quarantine(database, clock)
-        self._sources: Mapping[str, Source] = {}
+        self._sources: Mapping[str, Source] = self.registry.known
         self._refused: WeakKeyDictionary[Transaction, dict[int, int]] = WeakKeyDictionary()
         self._claimed: WeakKeyDictionary[Transaction, dict[int, Batch]] = WeakKeyDictionary()
         self._worked_at: float | None = None

@@ -22,7 +22,8 @@ log = structlog.get_logger(__name__)
 
 PASSWORD_LEAST = 12
 REMEMBERED = timedelta(seconds=10)
-FREE_TRIES = 5
+FREE_TRIES = 5  # of one name from one address
+FREE_TRIES_ALONE = 50  # of one name from anywhere, or from one address: several stations may share an address
 LONGEST_WAIT = timedelta(minutes=15)
 RATE = 50.0  # files a second that one account may send for long
 BURST = 1000.0
@@ -73,7 +74,7 @@ class Accounts:
         self._database = database
         self._clock = clock
         self._known: dict[str, tuple[float, Account | None]] = {}
-        self._tries: dict[str, _Tries] = {}
+        self._tries: dict[tuple[str, str], _Tries] = {}
         self._uses: dict[str, _Use] = {}
 
     # -- made and changed ------------------------------------------------------------------------
@@ -158,7 +159,10 @@ class Accounts:
     # -- sign-in ---------------------------------------------------------------------------------
 
     async def find(self, name: str) -> Account | None:
-        """The account of a name, if there is one that may sign in."""
+        """The account of a name, if there is one that may sign in.
+
+        Refuses with `Unavailable` when it is not remembered and the database does not answer.
+        """
         now = self._clock.monotonic()
         at, account = self._known.get(name, (float("-inf"), None))
         if now - at > REMEMBERED.total_seconds():
@@ -173,6 +177,8 @@ class Accounts:
                             day, sent["files"] if sent else 0, sent["bytes"] if sent else 0, BURST, now
                         )
             except (psycopg.Error, Unavailable) as error:
+                if account is None:
+                    raise Unavailable("kernel.database_down", retry_after=5) from error
                 log.warning("account_from_memory", name=name, error=type(error).__name__)
             if len(self._known) > 10_000:  # names made up by strangers
                 self._known.clear()
@@ -182,27 +188,24 @@ class Accounts:
     def waits(self, name: str, address: str) -> float:
         """Seconds for which nobody may try with this name or from this address."""
         now = self._clock.monotonic()
-        return max(
-            0.0, *(self._tries.get(key, _Tries()).until - now for key in (f"n:{name}", f"a:{address}"))
-        )
+        return max(0.0, *(self._tries.get(key, _Tries()).until - now for key, _ in _tried(name, address)))
 
     def failed(self, name: str, address: str) -> None:
         """Remember a wrong password or key."""
         now = self._clock.monotonic()
         if len(self._tries) > 20_000:
             self._tries = {key: tries for key, tries in self._tries.items() if tries.until > now}
-        for key in (f"n:{name}", f"a:{address}"):
+        for key, free in _tried(name, address):
             tries = self._tries.setdefault(key, _Tries())
             tries.count += 1
-            if tries.count >= FREE_TRIES:
-                wait = min(LONGEST_WAIT.total_seconds(), 2.0 ** (tries.count - FREE_TRIES) * 10)
-                tries.until = now + wait
+            if tries.count >= free:
+                tries.until = now + min(LONGEST_WAIT.total_seconds(), 2.0 ** min(20, tries.count - free) * 10)
         log.warning("station_login_failed", account=name[:64], address=address)
 
     def succeeded(self, name: str, address: str) -> None:
         """Forget the tries before a right one."""
-        self._tries.pop(f"n:{name}", None)
-        self._tries.pop(f"a:{address}", None)
+        for key, _ in _tried(name, address):
+            self._tries.pop(key, None)
 
     async def sign_in(self, name: str, password: str, address: str) -> Account:
         """The account, if the password is right; refuses with one and the same answer whatever was wrong."""
@@ -269,6 +272,14 @@ class Accounts:
                 )
         except (psycopg.Error, Unavailable) as error:
             log.warning("sent_not_noted", account=account.name, error=type(error).__name__)
+
+
+def _tried(name: str, address: str) -> tuple[tuple[tuple[str, str], int], ...]:
+    return (
+        ((name, address), FREE_TRIES),
+        ((name, ""), FREE_TRIES_ALONE),
+        (("", address), FREE_TRIES_ALONE),
+    )
 
 
 def _account(row: dict[str, object]) -> Account:

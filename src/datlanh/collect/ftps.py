@@ -316,9 +316,9 @@ class _FtpHandler(TLS_FTPHandler):
         asked = asyncio.run_coroutine_threadsafe(accounts.find(self.account.name), self.loop)
         try:
             return asked.result(timeout=10) is not None
-        except TimeoutError:
+        except (Error, TimeoutError):
             asked.cancel()
-            return True
+            return True  # we do not know better just now
 
     def deliver(self, folders: tuple[str, ...], name: str, size: int | None) -> None:
         """Hand a whole file over to our loop; one that was only renamed has no size."""

@@ -19,6 +19,9 @@ from datlanh.model.reading import Refusal
 
 REFUSED = Counter("datlanh_collect_refused", "Lines and items refused, by reason.", ["reason"])
 REASON_LIMIT = 200
+# Refusals of one batch that are told one by one; the rest is one row, and all bytes are in the journal.
+BATCH_LIMIT = 500
+MORE = "…"
 
 _sql = queries(__package__)
 
@@ -76,11 +79,22 @@ class Quarantine:
         unknown = ("", self._clock.now())
         # One row a line and field: of two refusals of one place the first is told.
         once: dict[tuple[int, int, str], Refusal] = {}
+        told: dict[int, int] = {}
+        more: dict[int, int] = {}
         for refusal in refusals:
-            once.setdefault(
-                (refusal.journal, refusal.line, str(refusal.params.get("field", ""))[:200]), refusal
-            )
             REFUSED.labels(refusal.reason).inc()
+            key = (refusal.journal, refusal.line, str(refusal.params.get("field", ""))[:200])
+            if key in once:
+                continue
+            if told.get(refusal.journal, 0) >= BATCH_LIMIT:
+                more[refusal.journal] = more.get(refusal.journal, 0) + 1
+                continue
+            told[refusal.journal] = told.get(refusal.journal, 0) + 1
+            once[key] = refusal
+        for journal, count in more.items():
+            once[journal, 0, MORE] = Refusal(
+                journal=journal, line=0, reason="collect.many_more", params={"count": count}, raw=b""
+            )
         rows = await tx.all(
             _sql["refuse"],
             {
@@ -98,7 +112,8 @@ class Quarantine:
         fresh: dict[int, int] = {}
         for row in rows:
             if row["fresh"]:
-                fresh[row["journal"]] = fresh.get(row["journal"], 0) + 1
+                lines = more.get(row["journal"], 1) if row["field"] == MORE else 1
+                fresh[row["journal"]] = fresh.get(row["journal"], 0) + lines
         return fresh
 
     async def refuse_file(self, reason: str, params: Mapping[str, Any], raw: bytes) -> None:
@@ -117,7 +132,14 @@ class Quarantine:
         again = [batch.seq for batch in batches if batch.again]
         if not again:
             return {}
-        still = [refusal for refusal in refusals if refusal.journal in set(again)]
+        wanted = set(again)
+        still = [refusal for refusal in refusals if refusal.journal in wanted]
+        counts: dict[int, int] = {}
+        for refusal in still:
+            counts[refusal.journal] = counts.get(refusal.journal, 0) + 1
+        for journal, count in counts.items():
+            if count > BATCH_LIMIT:
+                still.append(Refusal(journal=journal, line=0, reason="", params={"field": MORE}, raw=b""))
         rows = await tx.all(
             _sql["understood"],
             {
@@ -128,10 +150,10 @@ class Quarantine:
                 "now": self._clock.now(),
             },
         )
-        counts: dict[int, int] = {}
+        gone: dict[int, int] = {}
         for row in rows:
-            counts[row["journal"]] = counts.get(row["journal"], 0) + 1
-        return counts
+            gone[row["journal"]] = gone.get(row["journal"], 0) + 1
+        return gone
 
     async def page(
         self,

@@ -116,7 +116,7 @@ DO UPDATE SET reason = excluded.reason, params = excluded.params, raw = excluded
     state = CASE WHEN quarantine.state = 'dropped' THEN 'dropped' ELSE 'new' END
     WHERE (quarantine.reason, quarantine.params, quarantine.state)
         IS DISTINCT FROM (excluded.reason, excluded.params, 'new')
-RETURNING (xmax = 0) AS fresh, journal, source
+RETURNING (xmax = 0) AS fresh, journal, field
 
 -- name: refuse_file
 -- Keeps a file that was never put into the journal.

@@ -65,8 +65,13 @@ class Registry:
         }
         self._ngsild = replace(NGSILD, mapping={"units": units})
         self._position = ""
-        self._sources: dict[str, Source] = {}
+        self._sources: dict[str, Source] = {NGSILD.id: self._ngsild}
         self._told: dict[str, tuple[int, bytes]] = {}
+
+    @property
+    def known(self) -> Mapping[str, Source]:
+        """Every source as of the last look; at first only what needs no declaration."""
+        return self._sources
 
     async def all(self, tx: Transaction | None = None) -> Mapping[str, Source]:
         """Every source by id, as it is declared now."""

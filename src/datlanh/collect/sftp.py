@@ -83,7 +83,10 @@ class _Login(asyncssh.SSHServer):
         accounts = self.receivers.accounts
         if accounts.waits(username, self.address) > 0:
             return False
-        account = await accounts.find(username)
+        try:
+            account = await accounts.find(username)
+        except Error:
+            return False
         if account is None:
             return False
         for known in account.ssh_keys:
@@ -122,7 +125,10 @@ class _Sftp(asyncssh.SFTPServer):
         name = self._path(path)
         if not pflags & asyncssh.FXF_WRITE or pflags & (asyncssh.FXF_READ | asyncssh.FXF_APPEND):
             raise asyncssh.SFTPPermissionDenied("Only whole new files")
-        account = await self._receivers.accounts.find(self._account.name)
+        try:
+            account = await self._receivers.accounts.find(self._account.name)
+        except Error:
+            account = self._account  # we do not know better just now
         if account is None:
             raise asyncssh.SFTPPermissionDenied("Account disabled")
         try:

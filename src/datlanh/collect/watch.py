@@ -57,7 +57,9 @@ SETTLE_UNENDED_S = 30.0
 RECHECK_S = 60.0  # after that we look whether a file in `done` is still what we took
 POLL_S = 1.0
 FOLDER_KEPT = timedelta(hours=36)  # empty folders of past days go
-DONE_KEPT = timedelta(days=30)  # the evidence is in the journal and the lake; `done` is a convenience
+# The evidence is in the journal and the lake, and the reasons in the quarantine; these are conveniences.
+DONE_KEPT = timedelta(days=30)
+REFUSED_KEPT = timedelta(days=90)
 RAW_KEPT = 4096
 
 FILES = Counter("datlanh_collect_files", "Files of the watched folder, by what became of them.", ["outcome"])
@@ -260,7 +262,8 @@ class Watch:
         files = await asyncio.to_thread(self._scan)
         looked = Looked(waiting=len(files))
         WAITING.set(len(files))
-        ready = self._complete(files)[:LOOK_LIMIT]
+        # Files of a source that is switched off wait, and must not stand in the way of others.
+        ready = [file for file in self._complete(files) if not self._rests(file)][:LOOK_LIMIT]
         for group in _groups(ready):
             await self._take(group, looked)
             if looked.busy:
@@ -275,7 +278,7 @@ class Watch:
         await self._refresh()
         found = await asyncio.to_thread(self._find, folders, name)
         looked = Looked()
-        if found is not None:
+        if found is not None and not self._rests(found):
             await self._take([found], looked, complete=True)
         return looked
 
@@ -304,13 +307,14 @@ class Watch:
                     await asyncio.wait_for(stop.wait(), rest)
 
     def sweep(self) -> int:
-        """Remove the days of `done` that are old; how many."""
-        oldest = (self._clock.now() - DONE_KEPT).astimezone(PROVINCE_ZONE).date().isoformat()
+        """Remove the days of `done` and `refused` that are old; how many."""
         gone = 0
-        for path in (self.folder / DONE).glob("????-??-??"):
-            if path.name < oldest and path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-                gone += 1
+        for name, kept in ((DONE, DONE_KEPT), (REFUSED, REFUSED_KEPT)):
+            oldest = (self._clock.now() - kept).astimezone(PROVINCE_ZONE).date().isoformat()
+            for path in (self.folder / name).glob("????-??-??"):
+                if path.name < oldest and path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path, ignore_errors=True)
+                    gone += 1
         return gone
 
     # -- looking ---------------------------------------------------------------------------------
@@ -407,8 +411,6 @@ class Watch:
             if read.refusal is not None:
                 continue
             source = self._source_of(read.found)
-            if source is not None and not source.enabled:
-                continue  # it waits until its source is enabled again
             offers.append(self._offer(read, source))
             offered.append(read)
             claimed.append(source is not None)
@@ -439,6 +441,10 @@ class Watch:
         if refused:
             await self._refuse(refused)
             looked.refused += len(refused)
+
+    def _rests(self, found: Found) -> bool:
+        source = self._source_of(found)
+        return source is not None and not source.enabled
 
     def _source_of(self, found: Found) -> Source | None:
         if odd_name(found.name):
@@ -472,6 +478,9 @@ class Watch:
                     continue
                 try:
                     handle = os.open(file.name, _FILE, dir_fd=folders.at(file.folders))
+                except PermissionError:
+                    reads.append(_Read(file, refusal=BadInput("collect.file_unreadable")))
+                    continue
                 except OSError as error:
                     log.warning("file_unreadable", file=shown_name(file.name), error=error.strerror)
                     continue
