@@ -6,7 +6,7 @@ What the floors above may ask is on `Collect`. The applier takes batches by `cla
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from datlanh.collect.count import Day, Kept, Live
 from datlanh.collect.doors import Doors
 from datlanh.collect.excerpt import excerpt
 from datlanh.collect.inbox import PARTS, Inbox, parts
-from datlanh.collect.journal import Journal, JournalRow, Raw, Sealed
+from datlanh.collect.journal import Journal, Raw, Sealed
 from datlanh.collect.mapping import map_batches, refuse_whole
 from datlanh.collect.quarantine import Quarantine, Quarantined
 from datlanh.collect.registry import NGSILD, Registry
@@ -32,6 +32,7 @@ from datlanh.model.errors import NotFound
 from datlanh.model.messages.collect import QuarantineReplayed
 from datlanh.model.pack import Packs
 from datlanh.model.reading import Mapped, Refusal
+from datlanh.model.series import JournalRow, JournalSeal
 from datlanh.model.source import Source
 
 __all__ = [
@@ -239,6 +240,27 @@ class Collect:
     async def read_day(self, day: date, after: int = 0, limit: int = 500) -> list[JournalRow]:
         """A page of a day's raw batches, packed, by their number."""
         return await self.journal_store.read_day(day, after, limit)
+
+    async def day_rows(self, day: date) -> AsyncIterator[JournalRow]:
+        """All raw batches of a UTC day, by their number."""
+        after = 0
+        while rows := await self.read_day(day, after, 500):
+            for row in rows:
+                yield row
+            after = rows[-1].seq
+
+    async def seal_journal(
+        self, seal: Callable[[date, AsyncIterator[JournalRow]], Awaitable[JournalSeal]]
+    ) -> int:
+        """Hand the days that are old enough to the lake and drop what it has; how many days.
+
+        `seal` may be asked for a day again if we die before it is dropped here.
+        """
+        days = await self.journal_days_to_seal()
+        for day in days:
+            proof = await seal(day, self.day_rows(day))
+            await self.drop_day(day, proof.rows)
+        return len(days)
 
     async def drop_day(self, day: date, rows: int | None = None) -> None:
         """Drop a day whose `rows` batches are in the lake; refuses if it has more or less by now."""

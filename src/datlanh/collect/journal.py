@@ -7,7 +7,7 @@ to know: a batch whose bytes do not have their hash any more is never given out 
 import hashlib
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from datlanh.collect.inbox import BODY_LIMIT, make_partition, part_of
 from datlanh.collect.tt10 import split_lines
 from datlanh.kernel import Clock, Database, Settings, Transaction, queries
 from datlanh.model.errors import NotFound, Refused
+from datlanh.model.series import JournalRow
 
 log = structlog.get_logger(__name__)
 
@@ -30,23 +31,6 @@ SEEN_KEPT = timedelta(days=120)  # loggers keep 60 days and resend what they bel
 DAMAGED = Counter("datlanh_collect_damaged", "Raw batches whose bytes no longer have their hash.")
 
 _sql = queries(__package__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalRow:
-    """A raw batch as it is stored, packed (zstd)."""
-
-    seq: int
-    received_at: datetime
-    source: str
-    codec: str
-    file_name: str | None
-    idempotency_key: str | None
-    hash: bytes
-    items: int
-    size: int
-    body: bytes
-    meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
