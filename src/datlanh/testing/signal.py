@@ -28,6 +28,7 @@ class Shape:
     work: float = 0.0  # share added in working hours
     washed: float = 0.0  # share that rain takes away
     noise: float = 0.1
+    spread: float = 0.5  # how far stations differ from each other
     event: float = 0.0  # value at the height of an event; 0: not touched by events
     low: float = 0.0
     high: float = 1e6
@@ -42,22 +43,22 @@ SHAPES: Mapping[str, Mapping[str, Shape]] = {
         "so2": Shape(base=14, work=0.5, washed=0.2, noise=0.25, high=2000),
         "co": Shape(base=780, traffic=0.9, washed=0.1, noise=0.18, high=60000, digits=0),
         "o3": Shape(base=38, sun=1.6, washed=0.2, noise=0.2, high=900),
-        "temperature": Shape(base=27.2, sun=0.22, washed=0.08, noise=0.02, low=14, high=43),
-        "relativeHumidity": Shape(base=78, sun=-0.28, washed=-0.2, noise=0.03, low=25, high=100),
+        "temperature": Shape(base=27.2, sun=0.22, washed=0.08, noise=0.02, spread=0.06, low=14, high=43),
+        "relativeHumidity": Shape(base=78, sun=-0.28, washed=-0.2, noise=0.03, spread=0.1, low=25, high=100),
     },
     "WastewaterObserved": {
         "flow": Shape(base=150, work=0.55, noise=0.12, high=4000),
-        "temperature": Shape(base=29.4, sun=0.04, noise=0.015, low=15, high=45),
-        "ph": Shape(base=7.15, noise=0.02, low=3, high=12, digits=2),
+        "temperature": Shape(base=29.4, sun=0.04, noise=0.015, spread=0.08, low=15, high=45),
+        "ph": Shape(base=7.15, noise=0.03, spread=0.06, low=3, high=12, digits=2),
         "color": Shape(base=24, work=0.3, noise=0.15, high=400),
-        "cod": Shape(base=42, work=0.35, noise=0.12, event=171, high=2000),
-        "tss": Shape(base=21, work=0.3, noise=0.16, event=96, high=1000),
-        "nh4": Shape(base=2.6, work=0.3, noise=0.18, event=13.5, high=200, digits=2),
+        "cod": Shape(base=34, work=0.25, noise=0.12, event=171, high=2000),
+        "tss": Shape(base=18, work=0.25, noise=0.16, event=96, high=1000),
+        "nh4": Shape(base=2.0, work=0.25, noise=0.18, event=13.5, high=200, digits=2),
     },
     "StackEmissionObserved": {
         "flow": Shape(base=25200, work=0.2, noise=0.05, high=200000, digits=0),
-        "temperature": Shape(base=158, work=0.05, noise=0.02, low=40, high=400),
-        "o2": Shape(base=8.1, noise=0.06, low=0, high=21, digits=2),
+        "temperature": Shape(base=158, work=0.05, noise=0.02, spread=0.15, low=40, high=400),
+        "o2": Shape(base=8.1, noise=0.06, spread=0.15, low=0, high=21, digits=2),
         "pm": Shape(base=46, work=0.3, noise=0.15, event=240, high=2000),
         "so2": Shape(base=92, work=0.25, noise=0.15, event=590, high=5000),
         "no": Shape(base=118, work=0.2, noise=0.12, high=5000),
@@ -116,12 +117,18 @@ class World:
             return Sample(DEVICE_ERROR, Quality.FAULT)
         local = at.astimezone(PROVINCE_ZONE)
         hour = local.hour + local.minute / 60
-        own = 0.75 + 0.5 * self._chance(station, attribute)
+        own = 1 + shape.spread * (self._chance(station, attribute) - 0.5)
         rush = _hill(hour, 7.5, 1.4) + _hill(hour, 18.0, 1.7)
         share = (
             shape.traffic * rush + shape.sun * _hill(hour, 13.5, 3.0) + shape.work * _hill(hour, 13.0, 4.5)
         )
-        value = shape.base * own * (0.8 + share) * (1 + shape.noise * self._noise(station, attribute, at))
+        cycles = shape.traffic + abs(shape.sun) + shape.work
+        value = (
+            shape.base
+            * own
+            * (1 - 0.25 * min(1.0, cycles) + share)
+            * (1 + shape.noise * self._noise(station, attribute, at))
+        )
         value *= 1 - shape.washed * self.rain(at)
         if shape.event:
             event = self.event(at)
