@@ -5,7 +5,7 @@ import json
 import socket
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,13 @@ class Served:
     url: str
     accounts: dict[str, tuple[str, str]]  # role -> (account, password)
     clock: HeldClock
+    clients: list[httpx2.AsyncClient] = field(default_factory=list)
 
     def client(self, **more: Any) -> httpx2.AsyncClient:
-        """Somebody who asks over HTTP."""
-        return httpx2.AsyncClient(base_url=self.url, timeout=20, **more)
+        """Somebody who asks over HTTP; closed at the end of the test."""
+        made = httpx2.AsyncClient(base_url=self.url, timeout=60, **more)
+        self.clients.append(made)
+        return made
 
     async def signed_in(self, role: str) -> httpx2.AsyncClient:
         """A client that has signed in as somebody with a role."""
@@ -139,7 +142,12 @@ async def served(house: House, clock: HeldClock, tmp_path: Path) -> AsyncIterato
         serving = tasks.create_task(server._serve([listening]))
         while not server.started:  # noqa: ASYNC110 -- uvicorn has a flag, no event
             await asyncio.sleep(0.01)
-        yield Served(house, f"http://127.0.0.1:{listening.getsockname()[1]}", accounts, clock)
+        made = Served(house, f"http://127.0.0.1:{listening.getsockname()[1]}", accounts, clock)
+        try:
+            yield made
+        finally:
+            for client in made.clients:
+                await client.aclose()
         house.share.live.close()
         server.should_exit = True
         await serving
