@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from datlanh.collect.registry import check
 from datlanh.collect.source import declare, folder_of, plain, read_folder, span
 from datlanh.model.errors import BadInput
-from datlanh.model.pack import Packs
+from datlanh.model.pack import Pack, Packs, SourceTemplate
 from datlanh.model.source import Contract, Window
 
 GOOD: dict[str, Any] = {
@@ -106,3 +107,32 @@ def test_files_of_a_province_are_read_and_a_source_is_declared_once(tmp_path: Pa
     with pytest.raises(BadInput, match=r"b\.yaml"):
         read_folder(tmp_path, None)
     assert read_folder(tmp_path / "nowhere", None) == []
+
+
+def test_the_example_of_the_manual_is_a_good_declaration() -> None:
+    page = (Path(__file__).parents[3] / "docs/howto/source.md").read_text("utf-8")
+    told = YAML(typ="safe", pure=True).load(page.split("```yaml")[1].split("```")[0])
+    [(name, declaration)] = told.items()
+    template = SourceTemplate(
+        id="environment.wastewater_station",
+        pack="environment",
+        title={"vi": "x"},
+        protocols=("folder", "sftp"),
+        codec="tt10",
+        type="WastewaterObserved",
+        cadence=timedelta(minutes=5),
+        mapping={"symbols": {"TSS": {"attribute": "tss", "unit": "mg/L"}}},
+    )
+    pack = Pack(
+        id="environment",
+        title={"vi": "x"},
+        version="1",
+        level="sketch",
+        folder="",
+        sources={template.id: template},
+    )
+    packs = Packs(packs={pack.id: pack})
+    source = declare(name, declaration, packs)
+    check(source)
+    assert source.pack == "environment"
+    assert set(source.mapping["symbols"]) == {"TSS", "NH4-N", "COD", "DO"}
