@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 from datlanh.kernel import Transaction
 from datlanh.kernel.clock import PROVINCE_ZONE
-from datlanh.model.errors import NotFound
+from datlanh.model.errors import BadInput, NotFound
 from datlanh.model.indicator import PROVINCE, IndicatorDeclaration, IndicatorValue
 from datlanh.share import link, shapes
 from datlanh.share.floors import Floors
@@ -17,6 +17,7 @@ from datlanh.share.word import millis, told, unit_shown
 
 TREND = timedelta(hours=24)
 LONG_TREND = timedelta(days=30)
+MOST_VALUES = 20_000
 
 
 class Figures:
@@ -34,6 +35,65 @@ class Figures:
     ) -> list[shapes.Figure]:
         """Every indicator that is computed for this subject."""
         return await self._figures(tx, self._floors.packs.indicators_of(type), subject, language)
+
+    def declared(self, language: str) -> list[shapes.IndicatorRow]:
+        """Every indicator that a pack declares."""
+        return [
+            shapes.IndicatorRow(
+                id=i.id,
+                title=told(i.title, language),
+                unit=unit_shown(i.unit),
+                subject=i.subject,
+                every_s=int(i.every.total_seconds()),
+                text=i.text,
+                pack=i.pack,
+                version=i.version,
+                decimals=i.decimals,
+            )
+            for i in self._floors.packs.indicators.values()
+        ]
+
+    async def values(
+        self,
+        tx: Transaction,
+        id: str,
+        subject: str,
+        begin: datetime,
+        end: datetime,
+        as_known_at: datetime | None,
+        language: str,
+    ) -> shapes.IndicatorValues:
+        """What an indicator was worth over a time, now or as it was known at an instant."""
+        declared = self._floors.packs.indicators.get(id)
+        if declared is None:
+            raise NotFound("share.no_such_indicator", indicator=id)
+        if (end - begin) / declared.every > MOST_VALUES:
+            raise BadInput("share.period_too_long", where="from", years=10)
+        found = await self._floors.measure.values(tx, id, subject, begin, end, as_known_at=as_known_at)
+        points = []
+        for value in found:
+            band = value.detail.get("band")
+            of = link.OfIndicator(indicator=id, subject=subject, end=value.period.end)
+            points.append(
+                shapes.IndicatorPoint(
+                    begin=value.period.begin,
+                    end=value.period.end,
+                    value=None if value.value is None else round(value.value, declared.decimals),
+                    band=band if isinstance(band, str) else None,
+                    have=value.have,
+                    of=value.of_all,
+                    why=link.why(of),
+                )
+            )
+        return shapes.IndicatorValues(
+            id=id,
+            subject=subject,
+            title=told(declared.title, language),
+            unit=unit_shown(declared.unit),
+            as_known_at=as_known_at,
+            limit=self._limit(declared, end.astimezone(PROVINCE_ZONE).date()),
+            points=points,
+        )
 
     async def _figures(
         self, tx: Transaction, declared: Sequence[IndicatorDeclaration], subject: str, language: str

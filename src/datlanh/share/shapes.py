@@ -120,6 +120,54 @@ class Figure:
     why: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndicatorRow:
+    """An indicator as a pack declares it; `subject` is an entity type, `area:<kind>` or `province`."""
+
+    id: str
+    title: str
+    unit: str
+    subject: str
+    every_s: int
+    text: str
+    pack: str
+    version: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indicators:
+    """All indicators."""
+
+    rows: list[IndicatorRow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndicatorPoint:
+    """The value of one period; null is unknown."""
+
+    begin: datetime
+    end: datetime
+    value: float | None
+    band: str | None
+    have: int
+    of: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndicatorValues:
+    """The values of an indicator for a subject over a time."""
+
+    id: str
+    subject: str
+    title: str
+    unit: str
+    as_known_at: datetime | None
+    limit: FigureLimit | None
+    points: list[IndicatorPoint]
+
+
 # --- areas and stations ----------------------------------------------------------------------------------
 
 

@@ -262,6 +262,14 @@ class StationBook:
         if not caller.may(permission, unit=_owner(entity, source) or "", area=_area(entity, source) or ""):
             raise NotFound("share.no_such_station", id=entity.id)
 
+    async def seen(self, tx: Transaction, id: str, caller: Caller, permission: str) -> Entity:
+        """A station that the caller may see; else it is as if it were not."""
+        entity = await self._floors.keep.entity(id, tx)
+        if entity is None:
+            raise NotFound("share.no_such_station", id=id)
+        await self.must_see(tx, entity, caller, permission)
+        return entity
+
     async def _source_for(self, tx: Transaction, entity: str) -> Source | None:
         for source in await self._floors.collect.sources():
             if source.station is not None and source.station.id == entity:

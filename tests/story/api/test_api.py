@@ -202,3 +202,23 @@ async def test_probes_and_the_console_that_is_not_built(served: Any) -> None:
     assert (await client.get("/api/v1/nothing")).status_code == 404
     assert (await client.get("/api/v1/nothing")).headers["content-type"] == "application/problem+json"
     await client.aclose()
+
+
+async def test_an_index_over_time_says_what_was_known(served: Any) -> None:
+    await _air(served)
+    client = await served.signed_in("duty_officer")
+    rows = (await client.get("/api/v1/indicators")).json()["rows"]
+    index = next(row["id"] for row in rows if row["id"].endswith("vn_aqi_hour"))
+    asked = {"subject": STATION, "from": "2026-11-22T19:30:00Z", "to": "2026-11-23T07:30:00Z"}
+    found = await client.get(f"/api/v1/indicators/{index}/values", params=asked)
+    assert found.status_code == 200, found.text
+    points = found.json()["points"]
+    assert points
+    why = (await client.get(points[-1]["why"])).json()
+    assert why["formula"]["name"] == index
+    assert why["law"]
+    before = await client.get(
+        f"/api/v1/indicators/{index}/values", params={**asked, "as_known_at": "2026-11-22T00:00:00Z"}
+    )
+    assert before.json()["points"] == []
+    assert (await client.get("/api/v1/indicators/nothing/values", params=asked)).status_code == 404

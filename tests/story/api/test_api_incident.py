@@ -98,7 +98,7 @@ async def test_an_incident_from_its_alarm_to_its_closing(served: Any) -> None:
     reopened = await director.post(f"/api/v1/incidents/{incident}/reopen", json={"reason": "còn khói"})
     assert reopened.status_code == 200, reopened.text
     assert reopened.json()["row"]["state"] == "open"
-    assert (await served.house.people.audit_verify()).whole
+    assert (await served.house.people.verify_audit()).good
     for client in (lead, officer, director):
         await client.aclose()
 

@@ -135,9 +135,10 @@ async def test_who_may_push(served: Any, key: str) -> None:
     assert (await push(served, key, [reading()], source="BD_TDM_KK01")).status_code == 403
     async with served.client() as client:
         assert (await client.post("/api/v1/sources/gateway/readings", json=[reading()])).status_code == 401
-    async with await served.signed_in("duty_officer") as client:
-        answer = await client.post("/api/v1/sources/gateway/readings", json=[reading()])
-        assert answer.status_code == 403
+    person = await served.signed_in("duty_officer")
+    answer = await person.post("/api/v1/sources/gateway/readings", json=[reading()])
+    await person.aclose()
+    assert answer.status_code == 403
 
 
 async def test_a_flood_is_told_to_wait_and_others_are_not(served: Any, key: str) -> None:

@@ -98,6 +98,7 @@ _DOORS = frozenset(
         "why",
         "alarms",
         "incidents",
+        "indicators",
         "sources",
         "quarantine",
         "journal",

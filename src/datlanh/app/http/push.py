@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from datlanh.app.http.door import Ask, Door, json_answer, read_body
 from datlanh.collect.push import PACKED_LIMIT, UNPACKED_LIMIT, form_of
+from datlanh.kernel import chaos
 from datlanh.model.errors import BadInput, NotAllowed
 
 door = Door("/api/v1", "readings")
@@ -28,4 +29,5 @@ async def push(ask: Ask) -> Response:
     answer = await ask.house.collect.doors.push.take(
         source, body, form=form, key=ask.caller.actor, idempotency_key=named
     )
+    chaos.point("push.before_answer")
     return json_answer(answer, 200 if answer.duplicate else 202)
