@@ -442,7 +442,7 @@ def _preview(found: Mapped | None) -> tuple[Mapping[str, Any], ...]:
             "attribute": readings.keys[key].attribute,
             "value": float(readings.value[place]),
             "unit": readings.units[key],
-            "observed_at": from_micros(int(readings.observed_at[place])),
+            "at": from_micros(int(readings.observed_at[place])),
             "quality": QUALITY_WORDS[int(readings.quality[place])],
         }
         for place, key in enumerate(readings.key[:SHOWN].tolist())

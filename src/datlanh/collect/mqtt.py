@@ -38,7 +38,7 @@ from datlanh.collect.inbox import Inbox
 from datlanh.collect.message import PAYLOAD_LIMIT, TOPIC_LIMIT, Topic, filters_of, frame, topic_of
 from datlanh.collect.registry import Registry
 from datlanh.collect.secret import path_of, reveal
-from datlanh.kernel import Clock, Database, Lease, Settings, to_micros
+from datlanh.kernel import Clock, Database, Lease, Settings, chaos, to_micros
 from datlanh.model.errors import BadInput, Error, Refused, Unavailable
 from datlanh.model.source import Source
 
@@ -397,10 +397,12 @@ class Line:
             else:
                 self._give_up(messages[0], result)
         left = [held for held in batch if id(held) in done]
+        chaos.point("mqtt.before_ack")
         # In the order in which they came, as the protocol wants it.
         for held in batch:
             if id(held) not in done and held.qos == 1 and held.turn == self._turn:
                 self._client.ack(held.mid, held.qos)
+        chaos.point("mqtt.acked")
         return left
 
     async def _one_by_one(self, messages: Sequence[_Held]) -> list[_Held]:
