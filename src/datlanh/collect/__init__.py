@@ -5,6 +5,7 @@ What the floors above may ask is on `Collect`. The applier takes batches by `cla
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -51,6 +52,7 @@ __all__ = [
 
 log = structlog.get_logger(__name__)
 
+RESTART_S = 5.0
 WORK_EVERY = timedelta(minutes=10)
 _sql = queries(__package__)
 
@@ -272,7 +274,7 @@ class Collect:
         """Serve every source until told to stop."""
         async with asyncio.TaskGroup() as group:
             for program in self.programs:
-                group.create_task(_as_task(program, stop))
+                group.create_task(_kept_going(program, stop))
 
     async def run_files(self, stop: asyncio.Event) -> None:
         """Watch the folder and serve our receivers; one program at a time does, whoever has the lease."""
@@ -293,8 +295,17 @@ class Collect:
         return 1
 
 
-async def _as_task(program: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
-    await program(stop)
+async def _kept_going(program: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Run a program until told to stop; one that breaks is begun again and takes no other door with it."""
+    while not stop.is_set():
+        try:
+            await program(stop)
+        except Exception as error:
+            log.exception(
+                "door_broke", program=getattr(program, "__qualname__", "?"), error=repr(error)[:300]
+            )
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), RESTART_S)
 
 
 class _NothingKept:

@@ -1,16 +1,19 @@
 """What a batch means depends on the batch and its source alone, and one broken codec harms one batch."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from datlanh import collect
 from datlanh.collect import mapping
 from datlanh.collect.batch import Batch
 from datlanh.collect.inbox import PARTS, part_of, parts
 from datlanh.collect.jail import Denied
 from datlanh.collect.jail import parts as path_parts
 from datlanh.collect.watch import Whose, odd_name, safe_name, shown_name
+from datlanh.kernel import Database, HeldClock, Settings
 from datlanh.model.reading import Mapped
 from datlanh.model.source import Source, Station
 
@@ -149,3 +152,29 @@ def test_a_name_that_is_not_to_be_trusted_gets_one_of_ours() -> None:
     assert odd_name("\udcff")
     assert odd_name("К" * 120)
     assert not odd_name("Trạm số 1.txt")
+
+
+async def test_a_door_that_breaks_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect, "RESTART_S", 0.001)
+    stop = asyncio.Event()
+    begun: list[str] = []
+
+    async def broken(stop: asyncio.Event) -> None:
+        begun.append("broken")
+        if len(begun) > 3:
+            stop.set()
+        raise ZeroDivisionError
+
+    async def good(stop: asyncio.Event) -> None:
+        begun.append("good")
+        await stop.wait()
+
+    settings = Settings()
+    made = collect.Collect(
+        Database("postgresql://nowhere"), HeldClock(datetime(2026, 11, 23, tzinfo=UTC)), settings
+    )
+    made.programs = [broken, good]
+    async with asyncio.timeout(5):
+        await made.run(stop)
+    assert begun.count("broken") == 3
+    assert begun.count("good") == 1
