@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from datlanh.keep import evidence, query
 from datlanh.keep.fingerprint import fingerprint
+from datlanh.keep.forget import Forgetter
 from datlanh.keep.lake import Lake
 from datlanh.keep.layer import FOREVER, Layers
 from datlanh.keep.partition import Partitions
@@ -27,7 +28,7 @@ from datlanh.keep.rollup import Rollups
 from datlanh.keep.seal import Sealer
 from datlanh.keep.take import HOUR_US, Taker
 from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction, jobs, to_micros
-from datlanh.model.errors import NotFound
+from datlanh.model.errors import Conflict, NotFound
 from datlanh.model.reading import Mapped, SeriesKey
 from datlanh.model.series import (
     BucketName,
@@ -39,6 +40,7 @@ from datlanh.model.series import (
     JournalSeal,
     Kept,
     Provenance,
+    Retention,
     Rows,
     Series,
     StateValue,
@@ -68,6 +70,7 @@ class Keep:
         self.partitions = Partitions(db)
         self.lake = Lake(db, clock, settings)
         self.sealer = Sealer(db, clock, settings, self.lake, self.partitions)
+        self.forgetter = Forgetter(db, clock, self.lake, self.sealer)
         self.archive = evidence.Archive(db, clock, self.lake)
         self.layers = Layers(self.lake)
         self.rollups = Rollups(db, clock, self.layers, offset // timedelta(microseconds=1))
@@ -101,7 +104,19 @@ class Keep:
 
     def jobs(self) -> Mapping[str, jobs.Job]:
         """What is heavy and done by whoever does queued work."""
-        return {"keep.lake": self.sealer.work}
+        return {"keep.lake": self._work_on_the_lake}
+
+    async def _work_on_the_lake(self) -> int:
+        done = 0
+        try:
+            async with self.lake.alone():
+                done += await self.forgetter.resume()
+                done += await self.sealer.work_alone()
+                if await self.sealer.due("retain", timedelta(hours=24)):
+                    done += await self.forgetter.retain()
+        except Conflict:
+            pass  # another program is at it
+        return done
 
     # -- series
 
@@ -330,4 +345,20 @@ class Keep:
 
     async def delete_series(self, keys: Sequence[SeriesKey], *, by: str, reason: str) -> DeletionProof:
         """Remove series from state, history, rollups and lake, look everywhere, and say what was found."""
-        raise NotImplementedError
+        return await self.forgetter.delete(keys, by, reason)
+
+    async def deletion(self, number: int) -> DeletionProof | None:
+        """The proof of a deletion."""
+        return await self.forgetter.proof(number)
+
+    async def set_retention(self, rule: Retention) -> None:
+        """Say how long a class of data is kept, and why."""
+        await self.forgetter.set_retention(rule)
+
+    async def retention(self) -> list[Retention]:
+        """How long each class of data is kept."""
+        return await self.forgetter.retention()
+
+    async def classify(self, series: Sequence[int], data_class: str) -> int:
+        """Put series into a class of data; how many."""
+        return await self.forgetter.classify(series, data_class)

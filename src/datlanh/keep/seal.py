@@ -24,10 +24,9 @@ from datlanh.keep.layer import FOREVER
 from datlanh.keep.partition import Partitions
 from datlanh.keep.take import HOUR_US, LOCK_CLOSING, LOCK_KEEP
 from datlanh.keep.version import KINDS, NAMES, settle
-from datlanh.keep.warehouse import File, Name, history_table
+from datlanh.keep.warehouse import SCHEMAS, File, Name, history_table, pa
 from datlanh.kernel import Clock, Database, Settings, Transaction, from_micros, to_micros
 from datlanh.kernel.chaos import point
-from datlanh.model.errors import Conflict
 
 log = structlog.get_logger(__name__)
 DAY_US = 24 * HOUR_US
@@ -160,6 +159,45 @@ class Sealer:
         for row in pending:
             await self._put(row["token"], to_micros(row["first_at"]), to_micros(row["last_at"]))
         return len(pending)
+
+    async def sync(self) -> None:
+        """Make the ledger agree with Iceberg, after a death between the two. All seals are finished before.
+
+        What Iceberg has and the ledger has not was written from rows that are still in PostgreSQL or from files
+        that the ledger still names, so that taking it over loses nothing; what is then in two layers is one key.
+        """
+        await self.resume()
+        files = {file.path: file for file in await asyncio.to_thread(self._warehouse.files, "history")}
+        async with self._db.transaction() as tx:
+            known = {
+                row["path"] for row in await tx.all("SELECT path FROM keep.lake_file WHERE name = 'history'")
+            }
+            gone = sorted(known - set(files))
+            if gone:
+                await tx.run("DELETE FROM keep.lake_file WHERE path = ANY(%s)", (gone,))
+            await enter(tx, "history", [file for path, file in files.items() if path not in known])
+
+    async def export_series(self) -> None:
+        """Tell other engines which number is which series, if that has changed."""
+        async with self._db.read() as tx:
+            rows = await tx.all(
+                "SELECT s.series_no, e.id AS entity, t.name AS type, a.name AS attribute, s.dataset, s.unit"
+                " FROM keep.series s JOIN keep.entity e USING (entity_no) JOIN keep.type t USING (type_no)"
+                " JOIN keep.attribute a USING (attribute_no) ORDER BY s.series_no"
+            )
+            epoch = await tx.value("SELECT epoch FROM keep.position")
+        if rows:
+            token = f"series-{epoch}-{len(rows)}-{rows[-1]['series_no']}"
+            await asyncio.to_thread(self._write_series, token, rows)
+
+    def _write_series(self, token: str, rows: Sequence[dict[str, Any]]) -> None:
+        old = [file.path for file in self._warehouse.files("series")]
+        if any(path.endswith(f"/{token}.parquet") for path in old):
+            return
+        names = SCHEMAS["series"].names
+        table = pa.table({name: [row[name] for row in rows] for name in names}, schema=SCHEMAS["series"])
+        path = self._warehouse.write("series", None, token, table)
+        self._warehouse.commit("series", add=[path], remove=old, token=token)
 
     # -- late rows and days
 
@@ -352,23 +390,18 @@ class Sealer:
             point("seal.hot_deleted")
         return dropped
 
-    async def work(self) -> int:
-        """What is due now, by whoever gets the lake first."""
-        done = 0
-        try:
-            async with self._lake.alone():
-                done += await self.seal_alone()
-                if await self.due("compact", timedelta(hours=1)) or await self._much_is_late():
-                    done += await self.compact_alone()
-                if await self.due("tidy", timedelta(hours=6)):
-                    done += sum(await self.tidy())
-                done += await self.drop_hot()
-        except Conflict:
-            pass
-        return done
+    async def work_alone(self) -> int:
+        """What is due now, for whoever has the lake; how many things were done."""
+        done = await self.seal_alone()
+        if await self.due("compact", timedelta(hours=1)) or await self._much_is_late():
+            done += await self.compact_alone()
+            await self.export_series()
+        if await self.due("tidy", timedelta(hours=6)):
+            done += sum(await self.tidy())
+        return done + await self.drop_hot()
 
     async def anything_due(self) -> bool:
-        """Whether `work` would do something; a cheap question."""
+        """Whether `work_alone` would do something; a cheap question."""
         now = self._clock.now()
         target = from_micros((to_micros(now) // HOUR_US - self._settings.hot_hours) * HOUR_US)
         async with self._db.read() as tx:
@@ -376,8 +409,10 @@ class Sealer:
                 await tx.value(
                     "SELECT p.sealed_to IS NOT NULL AND (p.sealed_to < %(target)s"
                     " OR EXISTS (SELECT FROM keep.seal WHERE done_at IS NULL AND name = 'history')"
+                    " OR EXISTS (SELECT FROM keep.deletion WHERE proved_at IS NULL)"
                     " OR NOT EXISTS (SELECT FROM keep.chore WHERE name = 'compact' AND due_at > %(now)s)"
-                    " OR NOT EXISTS (SELECT FROM keep.chore WHERE name = 'tidy' AND due_at > %(now)s))"
+                    " OR NOT EXISTS (SELECT FROM keep.chore WHERE name = 'tidy' AND due_at > %(now)s)"
+                    " OR NOT EXISTS (SELECT FROM keep.chore WHERE name = 'retain' AND due_at > %(now)s))"
                     " FROM keep.position p",
                     {"target": target, "now": now},
                 )

@@ -195,8 +195,19 @@ class DeletionProof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How many days a class of data is kept, as readings and as rollups; None is for ever. `reason` names the rule."""
+
+    data_class: str
+    raw_days: int | None = None
+    hour_days: int | None = None
+    day_days: int | None = None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JournalRow:
-    """A raw batch as it was received; `body` is packed (zstd) as in the journal, `size` is of the bytes as they came."""
+    """A raw batch as received; `body` is packed (zstd) as in the journal, `size` is of the bytes as they came."""
 
     seq: int
     received_at: datetime
