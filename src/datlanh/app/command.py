@@ -191,6 +191,7 @@ def areas_import(file: Path, valid_from: str, dry_run: bool) -> None:
     """Take official boundaries from GeoJSON; says what is wrong with each unit."""
 
     async def do(house: "House") -> Any:
+        await house.seed()  # boundaries are checked against the units that the province declares
         return await house.people.import_boundaries(file, date.fromisoformat(valid_from), dry_run=dry_run)
 
     report = _run("areas", do)
@@ -203,12 +204,24 @@ def audit() -> None:
     """The record of who did what."""
 
 
-@audit.command("verify")
-def audit_verify() -> None:
-    """Walk the chain of the audit record and name the first entry that does not fit."""
+@audit.command("head")
+def audit_head() -> None:
+    """Say the head of the audit record, to be kept elsewhere: it shows later that nothing was rewritten."""
 
     async def do(house: "House") -> Any:
-        return await house.people.verify_audit()
+        return await house.people.audit_head()
+
+    click.echo(str(_run("audit", do)))
+
+
+@audit.command("verify")
+@click.option("--head", default=None, help="A head that was kept elsewhere.")
+def audit_verify(head: str | None) -> None:
+    """Walk the chain of the audit record and name the first entry that does not fit."""
+    from datlanh.people.audit import Head
+
+    async def do(house: "House") -> Any:
+        return await house.people.verify_audit(Head.read(head) if head else None)
 
     verdict = _run("audit", do)
     click.echo(verdict.text(LANGUAGE))

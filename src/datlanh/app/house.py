@@ -111,7 +111,7 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
     packs = load(settings)
     people = People(database, clock, settings)
     keep = Keep(database, clock, settings)
-    collect = Collect(database, clock, settings, packs)
+    collect = Collect(database, clock, settings, packs, sealed=keep.journal_row)
     places = Places(clock, keep, people)
     measure = Measure(database, clock, packs, keep, areas_of=places.kinds_of)
     detect = Detect(

@@ -80,6 +80,8 @@ class Stage:
 async def staged(settings: Settings, at: datetime) -> AsyncIterator[Stage]:
     """A stage on a migrated database, with its clock held."""
     clock = HeldClock(at)
-    settings = settings.with_(hot_hours=NEVER_SEALED)  # a scenario leaps through weeks; the lake has its own tests
+    settings = settings.with_(
+        hot_hours=NEVER_SEALED
+    )  # a scenario leaps through weeks; the lake has its own tests
     async with House.opened(settings, clock=clock, program="stage") as house:
         yield Stage(house, clock)

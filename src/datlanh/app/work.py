@@ -12,6 +12,7 @@ import psycopg
 import structlog
 
 from datlanh.app.apply import Applier
+from datlanh.app.archive import JOB, Archive
 from datlanh.app.wiring import wiring
 from datlanh.kernel import Jobs, Lease, Reader, outbox
 from datlanh.kernel.jobs import Job
@@ -48,13 +49,15 @@ def duties(house: "House") -> dict[str, Duty]:
         "collect": house.collect.work_due,
         "keep": house.keep.work_due,
         "share": house.share.work_due,
+        "people": house.people.work_due,
+        "archive": Archive(house).work_due,
         "outbox": lambda: _prune(house),
     }
 
 
 def jobs(house: "House") -> dict[str, Job]:
     """Queued work: the name under which it is asked for, and the function that does it."""
-    return {}
+    return {**house.keep.jobs(), JOB: Archive(house).archive}
 
 
 async def _prune(house: "House") -> int:
