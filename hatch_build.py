@@ -69,7 +69,7 @@ def fingerprint(root: Path) -> str:
         )
         if path.is_file()
     ]
-    files += (root / STRINGS).glob("web.*.json")
+    files += [path for area in ("web", "desk") for path in (root / STRINGS).glob(f"{area}.*.json")]
     for path in sorted(files):
         told.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return told.hexdigest()

@@ -355,7 +355,7 @@ interface AlarmSeed {
 const ALARMS: AlarmSeed[] = [
   {
     id: 'A-26-004217',
-    title: 'COD vượt 2,1 lần – trạm xả KCN Mỹ Phước 3',
+    title: 'COD vượt giới hạn 2,1 lần',
     severity: 1,
     state: 'unacknowledged',
     began: 34,
@@ -367,7 +367,7 @@ const ALARMS: AlarmSeed[] = [
   },
   {
     id: 'A-26-004216',
-    title: 'VN_AQI mức Xấu – KCN Sóng Thần',
+    title: 'VN_AQI ở mức Xấu',
     severity: 2,
     state: 'unacknowledged',
     began: 21,
@@ -379,7 +379,7 @@ const ALARMS: AlarmSeed[] = [
   },
   {
     id: 'A-26-004215',
-    title: 'PM2.5 tăng nhanh – ngã tư Bình Chuẩn',
+    title: 'PM2.5 tăng nhanh',
     severity: 2,
     state: 'acknowledged',
     began: 66,
@@ -391,7 +391,7 @@ const ALARMS: AlarmSeed[] = [
   },
   {
     id: 'A-26-004212',
-    title: 'Amoni gần ngưỡng – KCN Kim Huy',
+    title: 'Amoni gần giới hạn',
     severity: 3,
     state: 'acknowledged',
     began: 128,
@@ -403,7 +403,7 @@ const ALARMS: AlarmSeed[] = [
   },
   {
     id: 'A-26-004209',
-    title: 'Mất dữ liệu 3 giờ – trạm không khí Dầu Tiếng',
+    title: 'Mất dữ liệu 3 giờ',
     severity: 3,
     state: 'unacknowledged',
     began: 187,
@@ -415,7 +415,7 @@ const ALARMS: AlarmSeed[] = [
   },
   {
     id: 'A-26-004203',
-    title: 'Độ màu không đổi 6 giờ – KCN Đồng An',
+    title: 'Độ màu không đổi 6 giờ',
     severity: 4,
     state: 'cleared_unacknowledged',
     began: 410,
@@ -427,7 +427,7 @@ const ALARMS: AlarmSeed[] = [
   },
   {
     id: 'A-26-004198',
-    title: 'Trạm khí thải hiệu chuẩn quá 8 giờ – VSIP II',
+    title: 'Hiệu chuẩn quá 8 giờ',
     severity: 4,
     state: 'acknowledged',
     began: 560,
@@ -462,6 +462,7 @@ function alarmRow(seed: AlarmSeed, now: number) {
     },
     area: null,
     owner_unit: unitOf(station),
+    owner: unitOf(station),
     owner_person: seed.person,
     value: seed.value,
     unit: attribute.unit,
@@ -527,6 +528,31 @@ function stationPage(station: Mocked, now: number) {
         target: 75,
       }),
       figure('uptime', 'Thời gian hoạt động', '%', 99.1, now, { target: 90 }),
+      ...(station.local === 'BD_TA_KK01'
+        ? attributesOf(station)
+            .slice(0, 6)
+            .flatMap((attribute) => [
+              figure(
+                `${attribute.name}_1h`,
+                `${attribute.title} trung bình 1 giờ`,
+                attribute.unit,
+                valueAt(station, attribute, at),
+                now,
+                { limit: { value: attribute.limit, reference: QCVN05 } },
+              ),
+              figure(
+                `${attribute.name}_24h`,
+                `${attribute.title} trung bình 24 giờ`,
+                attribute.unit,
+                attribute.name === 'so2' ? null : valueAt(station, attribute, at - HOUR),
+                now,
+                {
+                  limit: { value: attribute.limit, reference: QCVN05 },
+                  state: attribute.name === 'pm10' ? 'attention' : 'normal',
+                },
+              ),
+            ])
+        : []),
     ],
     alarms: ALARMS.filter((seed) => STATIONS[seed.station] === station).map((seed) => alarmRow(seed, now)),
     source: {
@@ -729,6 +755,7 @@ function answerTo(
   body: Record<string, unknown>,
   now: number,
   calm: boolean,
+  flood: boolean,
 ): Answer {
   const ok = (value: unknown): Answer => ({ status: 200, body: value });
   if (path === '/session') {
@@ -755,6 +782,25 @@ function answerTo(
   }
   if (path === '/overview') {
     const alarms = calm ? [] : ALARMS.map((seed) => alarmRow(seed, now));
+    if (flood) {
+      for (let index = 0; index < 13; index++) {
+        const station = 14 + index * 2;
+        alarms.push(
+          alarmRow(
+            {
+              ...(ALARMS[1] as AlarmSeed),
+              id: `F-${index}`,
+              title: 'Độ pH nước thải ngoài khoảng cho phép',
+              station,
+              attribute: 2,
+              value: 5.2,
+              due: 24 + index,
+            },
+            now,
+          ),
+        );
+      }
+    }
     const stations = STATIONS.map((station) => brief(station, now)).map((row) =>
       calm && row.aqi !== null && row.aqi > 100
         ? { ...row, aqi: 64, aqi_band: 'moderate', state: 'ok' }
@@ -814,7 +860,9 @@ export function answer(request: IncomingMessage, response: ServerResponse): bool
     stream(request, response);
     return true;
   }
-  const calm = (request.headers.referer ?? '').includes('calm');
+  const referer = request.headers.referer ?? '';
+  const calm = referer.includes('calm');
+  const flood = referer.includes('flood');
   let text = '';
   request.on('data', (piece: Buffer) => (text += piece.toString()));
   request.on('end', () => {
@@ -831,6 +879,7 @@ export function answer(request: IncomingMessage, response: ServerResponse): bool
       body,
       Date.now(),
       calm,
+      flood,
     );
     response.writeHead(status, {
       'Content-Type': status < 400 ? 'application/json' : 'application/problem+json',

@@ -1,11 +1,15 @@
 /**
  * Words: what people read, in their language.
  *
- * The files are the ones that Python reads (`src/datlanh/strings/web.*.json`); Vietnamese is the source and the
+ * The files are the ones that Python reads (`src/datlanh/strings/`: `web` for what all screens share, `desk` for those of
+ * alarms, incidents and sources); Vietnamese is the source and the
  * type of the keys, so that a misspelt key does not compile. English is loaded when it is asked for. Messages
  * are the ICU subset `{name}` and `{n, plural, one {# thing} other {# things}}`.
  */
-import vi from '../../../src/datlanh/strings/web.vi.json';
+import deskVi from '../../../src/datlanh/strings/desk.vi.json';
+import webVi from '../../../src/datlanh/strings/web.vi.json';
+
+const vi = { ...webVi, ...deskVi };
 
 export type Key = keyof typeof vi;
 export type Language = 'vi' | 'en';
@@ -15,7 +19,13 @@ type Dictionary = Record<Key, string>;
 
 const load: Record<Language, () => Promise<Dictionary>> = {
   vi: async () => vi,
-  en: async () => (await import('../../../src/datlanh/strings/web.en.json')).default,
+  en: async () => {
+    const [web, desk] = await Promise.all([
+      import('../../../src/datlanh/strings/web.en.json'),
+      import('../../../src/datlanh/strings/desk.en.json'),
+    ]);
+    return { ...web.default, ...desk.default };
+  },
 };
 
 let dictionary = $state.raw<Dictionary>(vi);
