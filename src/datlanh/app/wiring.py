@@ -27,7 +27,7 @@ def wiring(house: "House") -> dict[str, dict[type[Message], Listener]]:
             LimitChanged: house.detect.limit_changed,
         },
         "operate": {
-            EventBegan: house.operate.event_began,
-            EventEnded: house.operate.event_ended,
+            EventBegan: house.operate.events,
+            EventEnded: house.operate.events,
         },
     }

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from itertools import groupby
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -80,6 +81,13 @@ async def prune(tx: Transaction, before: datetime) -> int:
 
 
 Listener = Callable[[Transaction, Any], Awaitable[None]]
+Heard = TypeVar("Heard", bound=Callable[..., Any])
+
+
+def many(listener: Heard) -> Heard:
+    """Mark a listener that is given all messages that follow each other at once, as a list: for storms."""
+    listener.hears_many = True  # type: ignore[attr-defined]
+    return listener
 
 
 class Reader:
@@ -106,10 +114,14 @@ class Reader:
             told = await read(tx, after, limit)
             if not told:
                 return 0
-            for item in told:
-                listener = self.hears.get(item.name)
-                if listener is not None:
-                    await listener(tx, item.message())
+            heard = [(self.hears[item.name], item) for item in told if item.name in self.hears]
+            for listener, run in groupby(heard, key=lambda pair: pair[0]):
+                messages = [item.message() for _, item in run]
+                if getattr(listener, "hears_many", False):
+                    await listener(tx, messages)
+                else:
+                    for message in messages:
+                        await listener(tx, message)
             await tx.run(
                 "UPDATE kernel.reader SET seq = %s, moved_at = now() WHERE name = %s",
                 (told[-1].position, self.name),

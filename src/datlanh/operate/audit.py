@@ -19,8 +19,14 @@ def of_alarms(open_alarms: Sequence[tuple[Alarm, list[str]]], now: datetime) -> 
         if not (alarm.owner_role or alarm.owner_unit or alarm.owner_person):
             lacks = "owner"
         elif (
-            alarm.state is AlarmState.UNACKNOWLEDGED and alarm.overdue_at is None and "respond" not in clocks
-        ) or (alarm.state is AlarmState.SHELVED and "unshelve" not in clocks) or _left_alone(alarm, now):
+            (
+                alarm.state is AlarmState.UNACKNOWLEDGED
+                and alarm.overdue_at is None
+                and "respond" not in clocks
+            )
+            or (alarm.state is AlarmState.SHELVED and "unshelve" not in clocks)
+            or _left_alone(alarm, now)
+        ):
             lacks = "next_step"
         if lacks:
             found.append(

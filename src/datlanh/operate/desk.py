@@ -13,6 +13,7 @@ from datlanh.model.alarm import (
     Alarm,
     AlarmCounts,
     AlarmFilter,
+    AlarmId,
     AlarmRate,
     LogEntry,
     Orphan,
@@ -26,6 +27,7 @@ from datlanh.operate import audit, store
 from datlanh.operate import incident as incidents
 from datlanh.operate.listens import Listening
 from datlanh.operate.record import Record
+from datlanh.operate.room import Room
 
 FLOOD = 10
 """So many alarms an operator in ten minutes are a flood (EEMUA 191)."""
@@ -138,22 +140,22 @@ class Operate(Listening):
         """Take note of several alarms; each is done or refused by itself. Who comes second is told who was first."""
         if not await self._first(tx, key, f"acknowledge {sorted(ids)}", by):
             return [Outcome(id=id, done=True) for id in ids]
-        now = self._clock.now()
-        held = {record.thing.id: record for record in await store.lock_alarms(tx, ids)}
+        room = Room(tx, self._clock.now())
+        held = {record.thing.id: record for record in await room.hold_alarms(ids)}
         outcomes = []
         for id in ids:
-            record = held.get(next(iter(store.uuids([id])), id))  # type: ignore[call-overload]
+            record = held.get(AlarmId(next(iter(store.uuids([id])), id)))
             if record is None:
                 outcomes.append(Outcome(id=id, done=False, error=NotFound("operate.no_such_alarm", id=id)))
                 continue
             before = record.thing.acknowledged_by
             try:
-                record.take(alarms.acknowledge(record.thing, by, now, note), alarms.after)
+                record.take(alarms.acknowledge(record.thing, by, room.now, note), alarms.after)
             except Error as error:
                 outcomes.append(Outcome(id=id, done=False, error=error, by=record.thing.closed_by))
                 continue
-            await store.save(tx, record)
             outcomes.append(Outcome(id=id, done=True, by=before))
+        await room.save()
         return outcomes
 
     async def shelve(
@@ -263,14 +265,15 @@ class Operate(Listening):
         """Add words to the log of an alarm or incident."""
         if not await self._first(tx, key, f"comment {id}", by):
             return
-        now = self._clock.now()
-        for alarm in await store.lock_alarms(tx, [id]):
-            alarm.take(alarms.comment(alarm.thing, by, now, text), alarms.after)
-            await store.save(tx, alarm)
+        room = Room(tx, self._clock.now())
+        for alarm in await room.hold_alarms([id]):
+            alarm.take(alarms.comment(alarm.thing, by, room.now, text), alarms.after)
+            await room.save()
             return
-        for incident in await store.lock_incidents(tx, [id]):
-            incident.take(incidents.comment(incident.thing, by, now, text), incidents.after)
-            await store.save(tx, incident)
+        incident = await room.incident(id) if store.uuids([id]) else None
+        if incident is not None:
+            incident.take(incidents.comment(incident.thing, by, room.now, text), incidents.after)
+            await room.save()
             return
         raise NotFound("operate.no_such_alarm", id=id)
 
@@ -285,27 +288,21 @@ class Operate(Listening):
         decide: Callable[[Alarm, datetime], list[Message]],
     ) -> Alarm:
         first = await self._first(tx, key, f"{what} {id}", by)
-        held = await store.lock_alarms(tx, [id])
-        if not held:
+        room = Room(tx, self._clock.now())
+        known = await store.alarms_by_id(tx, [id])
+        if not known:
             raise NotFound("operate.no_such_alarm", id=id)
-        record = held[0]
+        await room.hold_subjects([known[0].subject])
+        await room.hold_alarms([id])
+        record = room.alarms[known[0].id]
         if not first:
             return record.thing
         await self._as_seen(tx, record, version)
-        now = self._clock.now()
-        record.take(decide(record.thing, now), alarms.after)
-        if record.thing.closed_at is not None:
-            around = await store.lock_subject(tx, record.thing.subject, now)
-            await self._settle(
-                tx, record, [other for other in around if other.thing.id != record.thing.id], now
-            )
-        else:
-            if record.thing.incident is None:
-                incident = await self._follow(tx, record, None, now)
-                await store.save(tx, record)
-                if incident is not None:
-                    await store.save(tx, incident)
-            await store.save(tx, record)
+        record.take(decide(record.thing, room.now), alarms.after)
+        await self._settle(room, record)
+        if record.thing.incident is None:
+            await self._follow(room, record, None)
+        await room.save()
         return record.thing
 
     # -- incidents
@@ -329,14 +326,15 @@ class Operate(Listening):
         An alarm that belongs to an open incident is not taken from it: that incident is named instead.
         """
         first = await self._first(tx, key, f"open {sorted(alarm_ids)} {procedure} {title}", by)
-        held = await store.lock_alarms(tx, alarm_ids)
+        room = Room(tx, self._clock.now())
+        held = await room.hold_alarms(alarm_ids)
         if len(held) != len(set(alarm_ids)):
             raise NotFound("operate.no_such_alarm", id=", ".join(alarm_ids))
-        belonging = {record.thing.incident for record in held if record.thing.incident}
-        for other in await store.lock_incidents(tx, sorted(belonging)):
-            if not first:
+        for id in sorted({record.thing.incident for record in held if record.thing.incident}):
+            other = await room.incident(id)
+            if other is not None and not first:
                 return other.thing
-            if other.thing.closed_at is None:
+            if other is not None and other.thing.closed_at is None:
                 raise Conflict("operate.has_incident", code=other.thing.code, id=other.thing.id)
         named = procedure or next((r.thing.opens for r in held if r.thing.opens), None)
         plan = self._packs.procedures.get(named) if named else None
@@ -345,13 +343,10 @@ class Operate(Listening):
         if not held and not title and plan is None:
             raise BadInput("operate.title_needed")
         words = {"vi": title, "en": title} if isinstance(title, str) else dict(title) if title else None
-        now = self._clock.now()
         opened = await self._open(
-            tx, held, plan, by, now, title=words, severity=severity, entity=entity, area=area, why=reason
+            room, held, plan, by, title=words, severity=severity, entity=entity, area=area, why=reason
         )
-        for record in held:
-            await store.save(tx, record)
-        await store.save(tx, opened)
+        await room.save()
         return opened.thing
 
     async def link_alarm(
@@ -359,16 +354,15 @@ class Operate(Listening):
     ) -> Incident:
         """Let one more alarm belong to an open incident."""
         first = await self._first(tx, key, f"link {incident} {alarm}", by)
-        held = await store.lock_alarms(tx, [alarm])
+        room = Room(tx, self._clock.now())
+        held = await room.hold_alarms([alarm])
         if not held:
             raise NotFound("operate.no_such_alarm", id=alarm)
-        record = await self._held(tx, incident)
+        record = await self._held(room, incident)
         if first:
-            now = self._clock.now()
-            record.take(incidents.join(record.thing, held[0].thing, by, now), incidents.after)
-            self._link(held[0], record.thing, by, now)
-            await store.save(tx, held[0])
-            await store.save(tx, record)
+            record.take(incidents.join(record.thing, held[0].thing, by, room.now), incidents.after)
+            self._link(held[0], record.thing, by, room.now)
+            await room.save()
         return record.thing
 
     async def start_step(
@@ -466,7 +460,7 @@ class Operate(Listening):
         version: int | None = None,
     ) -> Incident:
         """Close an incident; cause, end and resolver are required."""
-        still_on = await store.active_alarms(tx, id) if store.uuids([id]) else 0
+        still_on = (await store.active_alarms(tx, [id])).get(id, 0)
         return await self._incident(
             tx,
             id,
@@ -512,18 +506,20 @@ class Operate(Listening):
         decide: Callable[[Incident, datetime], list[Message]],
     ) -> Incident:
         first = await self._first(tx, key, f"{what} {id}", by)
-        record = await self._held(tx, id)
+        room = Room(tx, self._clock.now())
+        record = await self._held(room, id)
         if first:
             await self._as_seen(tx, record, version)
-            record.take(decide(record.thing, self._clock.now()), incidents.after)
-            await store.save(tx, record)
+            record.take(decide(record.thing, room.now), incidents.after)
+            await room.save()
         return record.thing
 
-    async def _held(self, tx: Transaction, id: str) -> Record[Incident]:
-        held = await store.lock_incidents(tx, [id])
-        if not held:
+    @staticmethod
+    async def _held(room: Room, id: str) -> Record[Incident]:
+        record = await room.incident(id) if store.uuids([id]) else None
+        if record is None:
             raise NotFound("operate.no_such_incident", id=id)
-        return held[0]
+        return record
 
     # -- once, and as it was seen
 

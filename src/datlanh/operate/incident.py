@@ -11,7 +11,7 @@ from typing import Any
 
 from datlanh.model.alarm import Alarm, PersonRef, Text
 from datlanh.model.errors import BadInput, Conflict, NotFound, Refused
-from datlanh.model.incident import Closing, Incident, IncidentId, IncidentState, Step, StepState
+from datlanh.model.incident import ALARMS_NAMED, Closing, Incident, IncidentId, IncidentState, Step, StepState
 from datlanh.model.messages import Message
 from datlanh.model.messages import operate as told
 from datlanh.model.pack import ProcedureDeclaration
@@ -82,7 +82,8 @@ def opened(
         opened_at=now,
         opened_by=by,
         steps=planned(procedure),
-        alarms=tuple(alarm.id for alarm in alarms),
+        alarms=tuple(alarm.id for alarm in alarms[:ALARMS_NAMED]),
+        alarm_count=len(alarms),
     )
     ready = _ready(incident, now)
     message = told.IncidentOpened(
@@ -114,14 +115,14 @@ def _ready(incident: Incident, now: datetime) -> list[told.StepReady]:
 def join(incident: Incident, alarm: Alarm, by: PersonRef | None, now: datetime) -> list[Message]:
     """One more alarm belongs to the incident."""
     _must_be_open(incident)
-    if alarm.id in incident.alarms:
+    if alarm.incident == incident.id:
         return []
     return [told.IncidentJoined(**_about(incident, now, by), alarm=alarm.id, alarm_code=alarm.code)]
 
 
 def calmed(incident: Incident, active: int, now: datetime) -> tuple[Incident, list[Message]]:
     """How many of its alarms are on has changed: when none is, that is told, once."""
-    if incident.closed_at is not None or not incident.alarms:
+    if incident.closed_at is not None or not incident.alarm_count:
         return incident, []
     if active:
         return (replace(incident, calm_at=None) if incident.calm_at else incident), []
@@ -325,7 +326,8 @@ def _with(incident: Incident, step: str, **changed: Any) -> Incident:
 def _after(incident: Incident, message: Message) -> Incident:
     match message:
         case told.IncidentJoined():
-            return replace(incident, alarms=(*incident.alarms, message.alarm), calm_at=None)
+            named = (*incident.alarms, message.alarm)[:ALARMS_NAMED]
+            return replace(incident, alarms=named, alarm_count=incident.alarm_count + 1, calm_at=None)
         case told.IncidentCalmed():
             return replace(incident, calm_at=message.at)
         case told.IncidentAssigned():

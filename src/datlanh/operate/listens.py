@@ -1,8 +1,4 @@
-"""What operate hears, and what it does then: events begin and end, clocks ring.
-
-The one thing to know: whoever holds an alarm holds it before its incident, and several alarms in the order of their
-ids; so no two writers wait for each other in a ring.
-"""
+"""What operate hears, and what it does then: events begin and end, clocks ring."""
 
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,6 +8,7 @@ import structlog
 from prometheus_client import Counter
 
 from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Transaction
+from datlanh.kernel.outbox import many
 from datlanh.model.alarm import Alarm, AlarmId, AlarmState, PersonRef
 from datlanh.model.detection import Condition, ConditionKind
 from datlanh.model.incident import Incident, IncidentId
@@ -22,6 +19,7 @@ from datlanh.operate import code as codes
 from datlanh.operate import incident as incidents
 from datlanh.operate import store
 from datlanh.operate.record import Record
+from datlanh.operate.room import Room
 
 log = structlog.get_logger(__name__)
 
@@ -29,10 +27,7 @@ ALARMS = Counter("datlanh_operate_alarms_total", "Alarms raised.", ["severity"])
 RINGS = Counter("datlanh_operate_clocks_total", "Clocks that rang.", ["what"])
 
 NAMES = uuid.UUID("0b8a4a53-2f0c-5a43-8a5e-6d0c9c1f7e21")
-LOOK_BACK = timedelta(days=1)
-"""Alarms closed longer ago than this are never taken up again, whatever a pack says of joining."""
-STORM, STORM_WITHIN = 10, timedelta(minutes=10)
-"""So many incidents of one procedure in so short a time have one cause: what comes next joins them."""
+HIDDEN = (AlarmState.SUPPRESSED, AlarmState.SHELVED, AlarmState.OUT_OF_SERVICE, AlarmState.CLOSED)
 
 OwnerOf = Callable[[Transaction, str], Awaitable[str | None]]
 """The unit that answers for an entity."""
@@ -60,31 +55,34 @@ class Listening:
 
     # -- events
 
-    async def event_began(self, tx: Transaction, event: EventBegan) -> None:
-        """An event raises an alarm, or joins the one that is there; heard twice it changes nothing."""
-        now = self._clock.now()
-        known = await store.alarm_of_event(tx, event.event)
-        if known is not None and known[1] is None:
+    @many
+    async def events(self, tx: Transaction, told: Sequence[EventBegan | EventEnded]) -> None:
+        """Events began and ended, in this order; what was heard before changes nothing."""
+        room = Room(tx, self._clock.now())
+        await room.hold_subjects((event.subject for event in told), (event.event for event in told))
+        for event in told:
+            if isinstance(event, EventBegan):
+                await self._began(room, event)
+            else:
+                await self._ended(room, event)
+        await room.save()
+
+    async def _began(self, room: Room, event: EventBegan) -> None:
+        now = room.now
+        known = room.events.get(event.event)
+        if known is not None and known.ended_at is None:
             return
-        around = await store.lock_subject(tx, event.subject, now - LOOK_BACK)
-        if known is not None and all(record.thing.id != known[0] for record in around):
-            around += await store.lock_alarms(tx, [known[0]])
-        declared = self._declared(event)
-        record = self._taking(around, event, known[0] if known else None, now)
+        around = room.around(event.subject)
+        record = self._taking(around, event, known.alarm if known else None, now)
         if record is not None:
             record.note(*alarms.again(record.thing, event, now))
         else:
-            record = await self._raise(tx, declared, event, around, now)
-            around.append(record)
-        await store.note_event(tx, event.event, record.thing.id, event.began_at)
+            record = room.add(await self._raise(room, event, around))
+        room.begun(event.event, record.thing.id, event.began_at)
         for other in around:
             if other.thing.ladder == event.detection and other.thing.dataset == event.dataset:
                 other.take(alarms.suppress(other.thing, record.thing.id, now), alarms.after)
-        incident = await self._follow(tx, record, None, now)
-        for other in around:
-            await store.save(tx, other)
-        if incident is not None:
-            await store.save(tx, incident)
+        await self._follow(room, record, None)
 
     @staticmethod
     def _taking(
@@ -93,26 +91,20 @@ class Listening:
         fitting = [r for r in around if r.thing.id == known or alarms.takes_in(r.thing, event, now)]
         return min(fitting, key=lambda r: (r.thing.closed_at is not None, r.thing.id != known), default=None)
 
-    async def _raise(
-        self,
-        tx: Transaction,
-        declared: DetectionDeclaration,
-        event: EventBegan,
-        around: Sequence[Record[Alarm]],
-        now: datetime,
-    ) -> Record[Alarm]:
+    async def _raise(self, room: Room, event: EventBegan, around: Sequence[Record[Alarm]]) -> Record[Alarm]:
+        declared = self._declared(event)
         graver = alarms.graver([record.thing for record in around], declared)
         owner = declared.owner_unit
         if owner is None and event.entity is not None and self._owner_of is not None:
-            owner = await self._owner_of(tx, event.entity)
+            owner = await self._owner_of(room.tx, event.entity)
         alarm, told = alarms.raised(
             declared,
             event,
             id=AlarmId(str(uuid.uuid5(NAMES, event.event))),
-            code=await self._code(tx, codes.ALARM, now),
+            code=await self._code(room, codes.ALARM),
             owner_unit=owner,
             because=graver.id if graver else None,
-            now=now,
+            now=room.now,
         )
         ALARMS.labels(str(alarm.severity)).inc()
         record = Record(thing=alarm, new=True)
@@ -137,92 +129,60 @@ class Listening:
             owner="duty_officer",
         )
 
-    async def event_ended(self, tx: Transaction, event: EventEnded) -> None:
-        """The event of an alarm is over: the alarm is cleared, and what it had hidden is seen again."""
-        now = self._clock.now()
-        known = await store.alarm_of_event(tx, event.event)
-        if known is None or known[1] is not None:
+    async def _ended(self, room: Room, event: EventEnded) -> None:
+        known = room.events.get(event.event)
+        if known is None or known.ended_at is not None:
             return
-        await store.note_end(tx, event.event, event.ended_at)
-        around = await store.lock_subject(tx, event.subject, now)
-        record = next((r for r in around if r.thing.id == known[0]), None)
+        room.over(event.event, event.ended_at)
+        record = room.alarms.get(known.alarm)
         if record is None:
-            return  # closed by hand meanwhile
-        record.note(*alarms.over(record.thing, event, now))
-        await self._settle(tx, record, around, now)
+            return  # closed by hand, long ago
+        record.note(*alarms.over(record.thing, event, room.now))
+        await self._settle(room, record)
 
-    async def _settle(
-        self, tx: Transaction, record: Record[Alarm], around: Sequence[Record[Alarm]], now: datetime
-    ) -> None:
-        """Save an alarm that may be over, with those it had hidden and the incident it belongs to."""
-        touched: list[Record[Incident]] = []
-        over = record.thing.closed_at is not None or record.thing.cleared_at is not None
-        if over and not record.thing.active:
-            for other in around:
-                if other.thing.suppressed_by == record.thing.id:
-                    other.take(alarms.unsuppress(other.thing, now), alarms.after)
-                    if other.thing.active:
-                        incident = await self._follow(tx, other, None, now)
-                        if incident is not None:
-                            touched.append(incident)
-        for other in (record, *around):
-            await store.save(tx, other)
-        for incident in touched:
-            await store.save(tx, incident)
-        if over and record.thing.incident is not None:
-            await self._calm(tx, record.thing.incident, now)
-
-    async def _calm(self, tx: Transaction, incident: str, now: datetime) -> None:
-        active = await store.active_alarms(tx, incident)
-        for record in await store.lock_incidents(tx, [incident]):
-            record.note(*incidents.calmed(record.thing, active, now))
-            await store.save(tx, record)
+    async def _settle(self, room: Room, record: Record[Alarm]) -> None:
+        """An alarm may be over: what it had hidden is seen again, and its incident may be calm."""
+        alarm = record.thing
+        if alarm.active or (alarm.closed_at is None and alarm.cleared_at is None):
+            return
+        for other in room.around(alarm.subject):
+            if other.thing.suppressed_by == alarm.id:
+                other.take(alarms.unsuppress(other.thing, room.now), alarms.after)
+                await self._follow(room, other, None)
+        if alarm.incident is not None:
+            room.calm(alarm.incident)
 
     # -- incidents
 
-    async def _follow(
-        self, tx: Transaction, record: Record[Alarm], by: PersonRef | None, now: datetime
-    ) -> Record[Incident] | None:
-        """Open the incident that a detection asks for, or let the alarm join one; the caller saves both."""
+    async def _follow(self, room: Room, record: Record[Alarm], by: PersonRef | None) -> None:
+        """Open the incident that a detection asks for, or let the alarm join one."""
         alarm = record.thing
+        if not alarm.active:
+            return
         if alarm.incident is not None:
-            for held in await store.lock_incidents(tx, [alarm.incident]):
-                if held.thing.closed_at is None:
-                    held.note(*incidents.calmed(held.thing, 1, now))
-                    return held
-        hidden = (AlarmState.SUPPRESSED, AlarmState.SHELVED, AlarmState.OUT_OF_SERVICE)
-        if alarm.opens is None or alarm.state in hidden:
-            return None
+            held = await room.incident(alarm.incident)
+            if held is not None and held.thing.closed_at is None:
+                held.note(*incidents.calmed(held.thing, 1, room.now))
+                return
+        if alarm.opens is None or alarm.state in HIDDEN:
+            return
         procedure = self._packs.procedures.get(alarm.opens)
         if procedure is None:
             log.warning("operate.procedure_unknown", procedure=alarm.opens, detection=alarm.detection)
-            return None
-        joined = await self._joining(tx, procedure, alarm, now)
+            return
+        joined = await room.joinable(procedure.id, alarm)
         if joined is not None:
-            joined.take(incidents.join(joined.thing, alarm, by, now), incidents.after)
-            self._link(record, joined.thing, by, now)
-            return joined
-        return await self._open(tx, [record], procedure, by, now)
-
-    async def _joining(
-        self, tx: Transaction, procedure: ProcedureDeclaration, alarm: Alarm, now: datetime
-    ) -> Record[Incident] | None:
-        found = await store.open_incident_of(tx, procedure.id, alarm.subject)
-        if found is None:
-            stormy = await store.storm(tx, procedure.id, alarm.area, now - STORM_WITHIN)
-            found = stormy[1] if stormy is not None and stormy[0] >= STORM else None
-        if found is None:
-            return None
-        held = await store.lock_incidents(tx, [found])
-        return next((record for record in held if record.thing.closed_at is None), None)
+            joined.take(incidents.join(joined.thing, alarm, by, room.now), incidents.after)
+            self._link(record, joined.thing, by, room.now)
+        else:
+            await self._open(room, [record], procedure, by)
 
     async def _open(
         self,
-        tx: Transaction,
+        room: Room,
         records: Sequence[Record[Alarm]],
         procedure: ProcedureDeclaration | None,
         by: PersonRef | None,
-        now: datetime,
         *,
         title: dict[str, str] | None = None,
         severity: int | None = None,
@@ -234,15 +194,15 @@ class Listening:
         entity = entity or (first.entity if first else None)
         unit = first.owner_unit if first else None
         if entity is not None and self._area_of is not None and area is None and first is None:
-            area = await self._area_of(tx, entity)
+            area = await self._area_of(room.tx, entity)
         if entity is not None and self._owner_of is not None and unit is None:
-            unit = await self._owner_of(tx, entity)
+            unit = await self._owner_of(room.tx, entity)
         grave = min((record.thing.severity for record in records), default=3)
         own = procedure.severity if procedure else None
         named = title or (procedure.title if procedure else first.title if first else {})
         incident, told = incidents.opened(
             id=IncidentId(str(uuid.uuid4())),
-            code=await self._code(tx, codes.INCIDENT, now),
+            code=await self._code(room, codes.INCIDENT),
             procedure=procedure,
             title=dict(named),
             severity=severity or own or grave,
@@ -253,22 +213,23 @@ class Listening:
             lead_unit=unit,
             alarms=[record.thing for record in records],
             by=by,
-            now=now,
+            now=room.now,
             why=why,
         )
         opened = Record(thing=incident, new=True)
         opened.note(incident, told)
+        room.opened(opened)
         for record in records:
-            self._link(record, incident, by, now)
+            self._link(record, incident, by, room.now)
         return opened
 
     @staticmethod
     def _link(record: Record[Alarm], incident: Incident, by: PersonRef | None, now: datetime) -> None:
         record.take(alarms.link(record.thing, incident.id, incident.code, by, now), alarms.after)
 
-    async def _code(self, tx: Transaction, kind: str, now: datetime) -> str:
-        year = now.astimezone(PROVINCE_ZONE).year
-        return codes.code(kind, year, await store.next_number(tx, kind, year))
+    async def _code(self, room: Room, kind: str) -> str:
+        year = room.now.astimezone(PROVINCE_ZONE).year
+        return codes.code(kind, year, await store.next_number(room.tx, kind, year))
 
     # -- clocks
 
@@ -277,49 +238,59 @@ class Listening:
         async with self._db.read() as tx:
             due = await store.ringing(tx, self._clock.now(), 200)
         rang = 0
-        for kind, ring in (("alarm", self._ring_alarms), ("incident", self._ring_incidents)):
-            abouts = list(dict.fromkeys(row["about"] for row in due if row["kind"] == kind))
-            for start in range(0, len(abouts), 50):
-                async with self._db.transaction() as tx:
-                    rang += await ring(tx, abouts[start : start + 50])
+        # What may make other alarms seen again is done for one subject at a time, all its alarms in hand.
+        alone = {row["about"] for row in due if row["kind"] == "alarm" and row["what"] != "respond"}
+        late = [row["about"] for row in due if row["kind"] == "alarm" and row["about"] not in alone]
+        steps = list(dict.fromkeys(row["about"] for row in due if row["kind"] == "incident"))
+        for start in range(0, len(late), 50):
+            async with self._db.transaction() as tx:
+                rang += await self._ring_late(tx, late[start : start + 50])
+        for about in sorted(alone):
+            async with self._db.transaction() as tx:
+                rang += await self._ring_alarm(tx, about)
+        for start in range(0, len(steps), 50):
+            async with self._db.transaction() as tx:
+                rang += await self._ring_steps(tx, steps[start : start + 50])
         return rang
 
-    async def _ring_alarms(self, tx: Transaction, abouts: Sequence[str]) -> int:
-        now = self._clock.now()
-        rang = 0
-        held = await store.lock_alarms(tx, abouts, free=True)
-        clocks = await store.still_ringing(tx, [record.thing.id for record in held], now)
+    async def _ring_late(self, tx: Transaction, abouts: Sequence[str]) -> int:
+        room = Room(tx, self._clock.now())
+        held = await room.hold_alarms(abouts, free=True)
+        return await self._ring(room, held)
+
+    async def _ring_alarm(self, tx: Transaction, about: str) -> int:
+        room = Room(tx, self._clock.now())
+        known = await store.alarms_by_id(tx, [about])
+        await room.hold_subjects(alarm.subject for alarm in known)
+        return await self._ring(room, [room.alarms[about]] if about in room.alarms else [])
+
+    async def _ring(self, room: Room, held: Sequence[Record[Alarm]]) -> int:
+        now = room.now
+        rang = await store.take_rung(room.tx, [record.thing.id for record in held], now)
         for record in held:
-            for what in clocks.get(record.thing.id, ()):
+            for what in rang.get(record.thing.id, ()):
                 match what:
                     case "respond":
                         record.take(alarms.overdue(record.thing, now), alarms.after)
                     case "unshelve":
                         record.take(alarms.time_up(record.thing, now), alarms.after)
+                        await self._follow(room, record, None)
                     case "settle":
                         record.take(alarms.settled(record.thing, now), alarms.after)
-                rang += 1
                 RINGS.labels(what).inc()
-                await store.silence(tx, record.thing.id, what, now)
-            if "settle" in clocks.get(record.thing.id, ()) or record.thing.closed_at is not None:
-                around = await store.lock_subject(tx, record.thing.subject, now)
-                mine = [other for other in around if other.thing.id != record.thing.id]
-                await self._settle(tx, record, mine, now)
-            else:
-                await store.save(tx, record)
-        return rang
+            if record.touched:
+                await self._settle(room, record)
+        await room.save()
+        return sum(map(len, rang.values()))
 
-    async def _ring_incidents(self, tx: Transaction, abouts: Sequence[str]) -> int:
+    async def _ring_steps(self, tx: Transaction, abouts: Sequence[str]) -> int:
         now = self._clock.now()
-        rang = 0
         held = await store.lock_incidents(tx, abouts, free=True)
-        clocks = await store.still_ringing(tx, [record.thing.id for record in held], now)
+        rang = await store.take_rung(tx, [record.thing.id for record in held], now)
         for record in held:
-            for what in clocks.get(record.thing.id, ()):
+            for what in rang.get(record.thing.id, ()):
                 step = what.partition(":")[2]
                 record.take(incidents.missed(record.thing, step, now), incidents.after)
-                rang += 1
                 RINGS.labels("step").inc()
-                await store.silence(tx, record.thing.id, what, now)
-            await store.save(tx, record)
-        return rang
+        await store.save_incidents(tx, held)
+        return sum(map(len, rang.values()))

@@ -42,10 +42,12 @@ SELECT body::text AS body, log_count, log_head FROM operate.alarm WHERE id = ANY
 SELECT body::text AS body, log_count, log_head FROM operate.alarm WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id
 FOR UPDATE SKIP LOCKED
 
--- name: lock_subject
--- Hold the alarms of a subject that are open or were until a moment ago.
+-- name: lock_subjects
+-- Hold the alarms of subjects that are open or were until a moment ago, and some by their ids.
 SELECT body::text AS body, log_count, log_head FROM operate.alarm
-WHERE subject = %(subject)s AND (closed_at IS NULL OR closed_at >= %(since)s) ORDER BY id FOR UPDATE
+WHERE (subject = ANY(%(subjects)s::text[]) AND (closed_at IS NULL OR closed_at >= %(since)s))
+   OR id = ANY(%(ids)s::uuid[])
+ORDER BY id FOR UPDATE
 
 -- name: lock_incidents
 -- Hold incidents, in the order of their ids.
@@ -57,25 +59,26 @@ FOR UPDATE
 SELECT body::text AS body, log_count, log_head FROM operate.incident WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id
 FOR UPDATE SKIP LOCKED
 
--- name: open_incident_of
--- The open incident of a procedure and subject, if there is one.
-SELECT id::text FROM operate.incident
-WHERE procedure = %(procedure)s AND subject = %(subject)s AND closed_at IS NULL ORDER BY opened_at DESC LIMIT 1
+-- name: open_incidents_of
+-- The newest open incident of a procedure for each of some subjects.
+SELECT DISTINCT ON (subject) subject, id::text AS id FROM operate.incident
+WHERE procedure = %(procedure)s AND subject = ANY(%(subjects)s::text[]) AND closed_at IS NULL
+ORDER BY subject, opened_at DESC
 
--- name: storm
--- How many incidents of a procedure opened by themselves of late, and which of them takes in what comes: one of the
--- same area first, then the one that has most already.
-SELECT count(*) OVER () AS number, id::text AS id FROM operate.incident
+-- name: recent_incidents
+-- The open incidents of a procedure that opened by themselves of late, and how many alarms each has.
+SELECT id::text AS id, area, (body ->> 'alarm_count')::int AS alarms FROM operate.incident
 WHERE procedure = %(procedure)s AND automatic AND closed_at IS NULL AND opened_at >= %(since)s
-ORDER BY (area IS NOT DISTINCT FROM %(area)s) DESC, jsonb_array_length(body -> 'alarms') DESC, opened_at DESC, id LIMIT 1
 
 -- name: active_alarms
--- How many alarms of an incident are on.
-SELECT count(*) FROM operate.alarm WHERE incident = %(incident)s AND active AND closed_at IS NULL
+-- How many alarms of incidents are on.
+SELECT incident::text AS incident, count(*) AS number FROM operate.alarm
+WHERE incident = ANY(%(incidents)s::uuid[]) AND active AND closed_at IS NULL GROUP BY 1
 
--- name: alarm_of_event
--- To which alarm an event went, and whether it is over.
-SELECT alarm::text AS alarm, ended_at FROM operate.alarm_event WHERE event = %(event)s
+-- name: alarms_of_events
+-- To which alarms events went, and whether they are over.
+SELECT event::text AS event, alarm::text AS alarm, ended_at FROM operate.alarm_event
+WHERE event = ANY(%(events)s::uuid[])
 
 -- name: note_event
 -- An event belongs to an alarm; one that began again is on again.
@@ -95,10 +98,9 @@ VALUES (%(about)s, %(number)s, %(at)s, %(what)s, %(by_id)s, %(by_name)s, %(why)s
 -- The clocks of a thing that run no more.
 DELETE FROM operate.clock WHERE about = %(about)s AND NOT (what = ANY(%(whats)s))
 
--- name: start_clocks
--- The clocks of a thing that run.
-INSERT INTO operate.clock (about, kind, what, due_at)
-SELECT %(about)s, %(kind)s, t.what, t.due_at FROM unnest(%(whats)s::text[], %(dues)s::timestamptz[]) AS t(what, due_at)
+-- name: start_clock
+-- A clock of a thing that runs.
+INSERT INTO operate.clock (about, kind, what, due_at) VALUES (%(about)s, %(kind)s, %(what)s, %(due_at)s)
 ON CONFLICT (about, what) DO UPDATE SET due_at = excluded.due_at WHERE operate.clock.due_at <> excluded.due_at
 
 -- name: ringing
@@ -106,14 +108,13 @@ ON CONFLICT (about, what) DO UPDATE SET due_at = excluded.due_at WHERE operate.c
 SELECT about::text AS about, kind, what, due_at FROM operate.clock WHERE due_at <= %(now)s
 ORDER BY due_at, about LIMIT %(limit)s
 
--- name: still_ringing
--- Of things that are held: the clocks that ring now.
-SELECT about::text AS about, what FROM operate.clock WHERE about = ANY(%(abouts)s::uuid[]) AND due_at <= %(now)s
-ORDER BY about, due_at
-
--- name: silence
--- A clock has rung.
-DELETE FROM operate.clock WHERE about = %(about)s AND what = %(what)s AND due_at <= %(now)s
+-- name: take_rung
+-- Of things that are held: the clocks that ring now, taken away.
+WITH rung AS (
+    DELETE FROM operate.clock WHERE about = ANY(%(abouts)s::uuid[]) AND due_at <= %(now)s
+    RETURNING about, what, due_at
+)
+SELECT about::text AS about, what FROM rung ORDER BY about, due_at, what
 
 -- name: claim_command
 -- A command is done once, however often it is sent.

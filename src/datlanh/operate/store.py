@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -109,36 +109,48 @@ def _line_row(line: Line) -> Row:
     }
 
 
-async def save(tx: Transaction, record: Record[Any]) -> None:
-    """Write a thing that has changed: itself, its log, its clocks, in one round trip; and tell of it."""
-    if not record.touched:
-        return
+async def save_alarms(tx: Transaction, records: Sequence[Record[Alarm]]) -> None:
+    """Write the alarms that have changed, with their log and clocks, and tell of it."""
+    changed = [_next(record) for record in records if record.touched]
+    await tx.many(_SQL["add_alarm"], [_alarm_row(record) for record in changed if record.new])
+    await tx.many(_SQL["save_alarm"], [_alarm_row(record) for record in changed if not record.new])
+    await _finish(tx, changed, "alarm", [alarms_.clocks(record.thing) for record in changed])
+
+
+async def save_incidents(tx: Transaction, records: Sequence[Record[Incident]]) -> None:
+    """Write the incidents that have changed, with their log and clocks, and tell of it."""
+    changed = [_next(record) for record in records if record.touched]
+    await tx.many(_SQL["add_incident"], [_incident_row(record) for record in changed if record.new])
+    await tx.many(_SQL["save_incident"], [_incident_row(record) for record in changed if not record.new])
+    await _finish(tx, changed, "incident", [incidents_.clocks(record.thing) for record in changed])
+
+
+def _next(record: Record[Any]) -> Record[Any]:
     if not record.new:
         record.thing = replace(record.thing, version=record.thing.version + 1)
-    thing = record.thing
-    if isinstance(thing, Alarm):
-        kind, row, clocks = "alarm", _alarm_row(record), alarms_.clocks(thing)
-    else:
-        kind, row, clocks = "incident", _incident_row(record), incidents_.clocks(thing)
-    whats = list(clocks)
-    async with tx.conn.pipeline():
-        await tx.run(_SQL[f"{'add' if record.new else 'save'}_{kind}"], row)
-        for line in record.lines:
-            await tx.run(_SQL["add_log"], _line_row(line))
+    return record
+
+
+async def _finish(
+    tx: Transaction, changed: Sequence[Record[Any]], kind: str, clocks: Sequence[Mapping[str, datetime]]
+) -> None:
+    await tx.many(_SQL["add_log"], [_line_row(line) for record in changed for line in record.lines])
+    stop, start = [], []
+    for record, running in zip(changed, clocks, strict=True):
         if not record.new:
-            await tx.run(_SQL["stop_clocks"], {"about": thing.id, "whats": whats})
-        if clocks:
-            dues = list(clocks.values())
-            await tx.run(
-                _SQL["start_clocks"], {"about": thing.id, "kind": kind, "whats": whats, "dues": dues}
-            )
-    for message in record.told:
-        tx.tell(message)
-    record.lines, record.told, record.new, record.touched = [], [], False, False
+            stop.append({"about": record.thing.id, "whats": list(running)})
+        for what, due_at in running.items():
+            start.append({"about": record.thing.id, "kind": kind, "what": what, "due_at": due_at})
+    await tx.many(_SQL["stop_clocks"], stop)
+    await tx.many(_SQL["start_clock"], start)
+    for record in changed:
+        for message in record.told:
+            tx.tell(message)
+        record.lines, record.told, record.new, record.touched = [], [], False, False
 
 
 async def next_number(tx: Transaction, kind: str, year: int) -> int:
-    """The next number of a kind in a year."""
+    """The next number of a kind in a year, without gaps."""
     return int(await tx.value(_SQL["next_number"], {"kind": kind, "year": year}))
 
 
@@ -174,9 +186,12 @@ async def lock_incidents(
     return _incidents(await tx.all(_SQL[name], {"ids": uuids(ids)}))
 
 
-async def lock_subject(tx: Transaction, subject: str, since: datetime) -> list[Record[Alarm]]:
-    """Hold the alarms of a subject that are open or were closed since."""
-    return _alarms(await tx.all(_SQL["lock_subject"], {"subject": subject, "since": since}))
+async def lock_subjects(
+    tx: Transaction, subjects: Sequence[str], since: datetime, ids: Sequence[str] = ()
+) -> list[Record[Alarm]]:
+    """Hold the alarms of subjects that are open or were closed since, and some by their ids."""
+    given = {"subjects": list(subjects), "since": since, "ids": list(ids)}
+    return _alarms(await tx.all(_SQL["lock_subjects"], given))
 
 
 def uuids(ids: Sequence[str]) -> list[str]:
@@ -193,37 +208,54 @@ def uuids(ids: Sequence[str]) -> list[str]:
 # -- events and commands ------------------------------------------------------------------------------------
 
 
-async def alarm_of_event(tx: Transaction, event: str) -> tuple[str, datetime | None] | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPlace:
     """To which alarm an event went, and when it ended."""
-    row = await tx.one(_SQL["alarm_of_event"], {"event": event})
-    return (row["alarm"], row["ended_at"]) if row else None
+
+    alarm: str
+    ended_at: datetime | None
 
 
-async def note_event(tx: Transaction, event: str, alarm: str, began_at: datetime) -> None:
-    """An event belongs to an alarm."""
-    await tx.run(_SQL["note_event"], {"event": event, "alarm": alarm, "began_at": began_at})
+@dataclass(slots=True, kw_only=True)
+class Recent:
+    """An incident that opened by itself a moment ago."""
+
+    id: str
+    area: str | None
+    alarms: int
 
 
-async def note_end(tx: Transaction, event: str, ended_at: datetime) -> None:
-    """An event of an alarm is over."""
-    await tx.run(_SQL["note_end"], {"event": event, "ended_at": ended_at})
+async def alarms_of_events(tx: Transaction, events: Sequence[str]) -> dict[str, EventPlace]:
+    """To which alarms events went that were heard before."""
+    rows = await tx.all(_SQL["alarms_of_events"], {"events": list(events)}) if events else []
+    return {row["event"]: EventPlace(alarm=row["alarm"], ended_at=row["ended_at"]) for row in rows}
 
 
-async def open_incident_of(tx: Transaction, procedure: str, subject: str) -> str | None:
-    """The open incident of a procedure and subject."""
-    found = await tx.value(_SQL["open_incident_of"], {"procedure": procedure, "subject": subject})
-    return str(found) if found else None
+async def note_events(
+    tx: Transaction, begun: Mapping[str, tuple[str, datetime]], over: Mapping[str, datetime]
+) -> None:
+    """Events went to alarms; events are over."""
+    news = [{"event": event, "alarm": alarm, "began_at": at} for event, (alarm, at) in begun.items()]
+    await tx.many(_SQL["note_event"], news)
+    await tx.many(_SQL["note_end"], [{"event": event, "ended_at": at} for event, at in over.items()])
 
 
-async def storm(tx: Transaction, procedure: str, area: str | None, since: datetime) -> tuple[int, str] | None:
-    """How many incidents of a procedure opened by themselves since, and the one that fits best."""
-    row = await tx.one(_SQL["storm"], {"procedure": procedure, "area": area, "since": since})
-    return (row["number"], row["id"]) if row else None
+async def open_incidents_of(tx: Transaction, procedure: str, subjects: Sequence[str]) -> dict[str, str]:
+    """The open incidents of a procedure by subject."""
+    given = {"procedure": procedure, "subjects": list(subjects)}
+    return {row["subject"]: row["id"] for row in await tx.all(_SQL["open_incidents_of"], given)}
 
 
-async def active_alarms(tx: Transaction, incident: str) -> int:
-    """How many alarms of an incident are on."""
-    return int(await tx.value(_SQL["active_alarms"], {"incident": incident}))
+async def recent_incidents(tx: Transaction, procedure: str, since: datetime) -> list[Recent]:
+    """Open incidents of a procedure that opened by themselves since."""
+    rows = await tx.all(_SQL["recent_incidents"], {"procedure": procedure, "since": since})
+    return [Recent(id=row["id"], area=row["area"], alarms=row["alarms"]) for row in rows]
+
+
+async def active_alarms(tx: Transaction, incidents: Sequence[str]) -> dict[str, int]:
+    """How many alarms of incidents are on."""
+    rows = await tx.all(_SQL["active_alarms"], {"incidents": uuids(incidents)})
+    return {row["incident"]: row["number"] for row in rows}
 
 
 async def claim_command(tx: Transaction, key: str, what: str, by: PersonRef, at: datetime) -> bool:
@@ -245,17 +277,12 @@ async def ringing(tx: Transaction, now: datetime, limit: int) -> list[Row]:
     return await tx.all(_SQL["ringing"], {"now": now, "limit": limit})
 
 
-async def still_ringing(tx: Transaction, abouts: Sequence[str], now: datetime) -> dict[str, list[str]]:
-    """Of things that are held: which of their clocks ring now."""
+async def take_rung(tx: Transaction, abouts: Sequence[str], now: datetime) -> dict[str, list[str]]:
+    """Of things that are held: which of their clocks ring now. They do not ring again unless they are set anew."""
     found: dict[str, list[str]] = {}
-    for row in await tx.all(_SQL["still_ringing"], {"abouts": list(abouts), "now": now}):
+    for row in await tx.all(_SQL["take_rung"], {"abouts": list(abouts), "now": now}):
         found.setdefault(row["about"], []).append(row["what"])
     return found
-
-
-async def silence(tx: Transaction, about: str, what: str, now: datetime) -> None:
-    """A clock has rung; it does not ring again unless it is set anew."""
-    await tx.run(_SQL["silence"], {"about": about, "what": what, "now": now})
 
 
 # -- asking -----------------------------------------------------------------------------------------------

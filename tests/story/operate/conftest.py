@@ -99,9 +99,7 @@ class Centre:
         self.operate = Operate(db, clock, packs)
         self.readers = [
             Reader(db, "detect", {LimitChanged: self.detect.limit_changed}),
-            Reader(
-                db, "operate", {EventBegan: self.operate.event_began, EventEnded: self.operate.event_ended}
-            ),
+            Reader(db, "operate", {EventBegan: self.operate.events, EventEnded: self.operate.events}),
         ]
         self.journal = 0
 

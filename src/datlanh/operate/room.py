@@ -1,0 +1,149 @@
+"""The room: every alarm and incident that one transaction has in hand, held once and written once.
+
+A storm brings hundreds of events in one transaction; here they are asked for and written together. The one thing to
+know: alarms are held before incidents, and in the order of their ids, so that no two writers wait in a ring.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from datlanh.kernel import Transaction
+from datlanh.model.alarm import Alarm
+from datlanh.model.incident import Incident
+from datlanh.operate import incident as incidents
+from datlanh.operate import store
+from datlanh.operate.record import Record
+
+LOOK_BACK = timedelta(days=1)
+"""Alarms closed longer ago than this are never taken up again, whatever a pack says of joining."""
+STORM, STORM_WITHIN = 10, timedelta(minutes=10)
+"""So many incidents of one procedure in so short a time have one cause: what comes next joins them."""
+
+
+class Room:
+    """What a transaction of operate holds."""
+
+    def __init__(self, tx: Transaction, now: datetime) -> None:
+        self.tx = tx
+        self.now = now
+        self.alarms: dict[str, Record[Alarm]] = {}
+        self.incidents: dict[str, Record[Incident]] = {}
+        self.events: dict[str, store.EventPlace] = {}
+        self._around: dict[str, list[Record[Alarm]]] = {}
+        self._open: dict[tuple[str, str], str] = {}
+        self._asked: set[tuple[str, str]] = set()
+        self._recent: dict[str, list[store.Recent]] = {}
+        self._begun: dict[str, tuple[str, datetime]] = {}
+        self._over: dict[str, datetime] = {}
+        self._calm: set[str] = set()
+
+    # -- alarms
+
+    async def hold_subjects(self, subjects: Iterable[str], events: Iterable[str] = ()) -> None:
+        """Hold what is open of some subjects, or was until a moment ago; and the alarms that events went to."""
+        self.events.update(await store.alarms_of_events(self.tx, list(events)))
+        wanted = sorted(set(subjects))
+        named = [place.alarm for place in self.events.values()]
+        for record in await store.lock_subjects(self.tx, wanted, self.now - LOOK_BACK, named):
+            self._take(record)
+        for subject in wanted:
+            self._around.setdefault(subject, [])
+
+    async def hold_alarms(self, ids: Sequence[str], *, free: bool = False) -> list[Record[Alarm]]:
+        """Hold alarms by their ids; `free`: only those that nobody else holds."""
+        records = await store.lock_alarms(self.tx, ids, free=free)
+        return [self._take(record) for record in records]
+
+    def _take(self, record: Record[Alarm]) -> Record[Alarm]:
+        known = self.alarms.get(record.thing.id)
+        if known is not None:
+            return known
+        self.alarms[record.thing.id] = record
+        self._around.setdefault(record.thing.subject, []).append(record)
+        return record
+
+    def add(self, record: Record[Alarm]) -> Record[Alarm]:
+        """A new alarm is in the room."""
+        return self._take(record)
+
+    def around(self, subject: str) -> Sequence[Record[Alarm]]:
+        """The alarms of a subject that are held."""
+        return tuple(self._around.get(subject, ()))
+
+    def begun(self, event: str, alarm: str, at: datetime) -> None:
+        """An event went to an alarm."""
+        self.events[event] = store.EventPlace(alarm=alarm, ended_at=None)
+        self._begun[event] = (alarm, at)
+        self._over.pop(event, None)
+
+    def over(self, event: str, at: datetime) -> None:
+        """An event of an alarm is over."""
+        self.events[event] = store.EventPlace(alarm=self.events[event].alarm, ended_at=at)
+        self._over[event] = at
+
+    # -- incidents
+
+    async def incident(self, id: str) -> Record[Incident] | None:
+        """Hold an incident."""
+        if id not in self.incidents:
+            for record in await store.lock_incidents(self.tx, [id]):
+                self.incidents[id] = record
+        return self.incidents.get(id)
+
+    def opened(self, record: Record[Incident]) -> None:
+        """A new incident is in the room."""
+        incident = record.thing
+        self.incidents[incident.id] = record
+        if incident.procedure is None:
+            return
+        self._open[(incident.procedure, incident.subject)] = incident.id
+        if incident.opened_by is None and incident.procedure in self._recent:
+            self._recent[incident.procedure].append(
+                store.Recent(id=incident.id, area=incident.area, alarms=1)
+            )
+
+    async def joinable(self, procedure: str, alarm: Alarm) -> Record[Incident] | None:
+        """The open incident that an alarm should join: its subject's own, or in a storm the one that takes all in."""
+        key = (procedure, alarm.subject)
+        if key not in self._asked:
+            # Asked once for all alarms in the room.
+            subjects = [s for s in self._around if (procedure, s) not in self._asked]
+            self._asked.update((procedure, subject) for subject in subjects)
+            self._asked.add(key)
+            for subject, id in (
+                await store.open_incidents_of(self.tx, procedure, [*subjects, alarm.subject])
+            ).items():
+                self._open.setdefault((procedure, subject), id)
+        found = self._open.get(key)
+        if found is None:
+            if procedure not in self._recent:
+                since = self.now - STORM_WITHIN
+                self._recent[procedure] = await store.recent_incidents(self.tx, procedure, since)
+            recent = self._recent[procedure]
+            if len(recent) < STORM:
+                return None
+            best = max(recent, key=lambda one: (one.area == alarm.area, one.alarms, one.id))
+            best.alarms += 1
+            found = best.id
+        record = await self.incident(found)
+        return record if record is not None and record.thing.closed_at is None else None
+
+    def calm(self, incident: str) -> None:
+        """An alarm of an incident is over: see at the end whether it was the last."""
+        self._calm.add(incident)
+
+    # -- the end
+
+    async def save(self) -> None:
+        """Write everything that has changed, and tell of it."""
+        await store.save_alarms(self.tx, list(self.alarms.values()))
+        await store.note_events(self.tx, self._begun, self._over)
+        self._begun, self._over = {}, {}
+        if self._calm:
+            active = await store.active_alarms(self.tx, sorted(self._calm))
+            for id in sorted(self._calm):
+                record = await self.incident(id)
+                if record is not None:
+                    record.note(*incidents.calmed(record.thing, active.get(id, 0), self.now))
+            self._calm = set()
+        await store.save_incidents(self.tx, list(self.incidents.values()))
