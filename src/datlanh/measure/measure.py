@@ -20,7 +20,7 @@ from datlanh.kernel import Clock, Database, Transaction, from_micros, to_micros
 from datlanh.kernel.clock import PROVINCE_ZONE
 from datlanh.measure import grid
 from datlanh.measure.gather import AreasOf, Gather, Pair
-from datlanh.measure.plan import Plan, live_only
+from datlanh.measure.plan import Plan
 from datlanh.measure.run import Made, call
 from datlanh.measure.store import COUNTABLE, SQL, Store, version_of
 from datlanh.model.indicator import (
@@ -180,7 +180,7 @@ class Measure:
                 await self._store.begin(tx, id, done[id])
             if done[id] >= due or count > PAIRS_AT_ONCE:
                 continue
-            end = due if live_only(indicator) else grid.end_of(done[id] + 1, grid.micros(indicator.every))
+            end = due if id in self._plan.live else grid.end_of(done[id] + 1, grid.micros(indicator.every))
             subjects = await self._subjects(tx, indicator, end)
             jobs[id].update((subject, end) for subject in subjects)
             count += len(subjects)

@@ -25,6 +25,11 @@ class Plan:
         self.order = tuple(
             TopologicalSorter({i.id: i.indicators for i in packs.indicators.values()}).static_order()
         )
+        self.live: set[str] = set()
+        for id in self.order:
+            indicator = packs.indicators.get(id)
+            if indicator is not None and self._looks_at_now(indicator):
+                self.live.add(id)
         self.of_attribute: dict[tuple[str, str], list[tuple[str, timedelta]]] = defaultdict(list)
         self.of_fact: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.readers: dict[str, list[tuple[str, timedelta, bool]]] = defaultdict(list)
@@ -43,9 +48,13 @@ class Plan:
             for key, span in spans.items():
                 self.of_attribute[key].append((indicator.id, span))
 
+    def _looks_at_now(self, indicator: IndicatorDeclaration) -> bool:
+        """Whether it looks at the present only (when something was last seen) and cannot be computed afterwards."""
+        return any(read.kind is ReadKind.SEEN or read.of in self.live for read in indicator.reads.values())
+
     def settle(self, indicator: IndicatorDeclaration) -> timedelta:
         """How long after the end of a period it is due."""
-        return indicator.settle if live_only(indicator) else max(indicator.settle, LEAST_SETTLE)
+        return indicator.settle if indicator.id in self.live else max(indicator.settle, LEAST_SETTLE)
 
     def due_to(self, indicator: IndicatorDeclaration, now: int) -> int:
         """The newest end that is due by now."""
@@ -65,8 +74,3 @@ class Plan:
             first = grid.end_of(end, every)
             until = first if across else end + grid.micros(span) - 1
             yield reader, range(first, until + 1, every), across
-
-
-def live_only(indicator: IndicatorDeclaration) -> bool:
-    """Whether it looks at the present only (when something was last seen) and so cannot be computed afterwards."""
-    return any(read.kind is ReadKind.SEEN for read in indicator.reads.values())

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from datlanh.kit import Series, across, fact, indicator, last, values
+from datlanh.kit import Group, Seen, Series, across, fact, indicator, last, seen, values
 from datlanh.kit.declare import DECLARED
 from datlanh.measure import grid
 from datlanh.measure.plan import LEAST_SETTLE, Plan
@@ -72,3 +72,21 @@ def test_nothing_is_due_before_readings_had_time_to_arrive() -> None:
     assert plan.due_to(plan.indicators["mean"], 11 * HOUR + settle - 1) == 10 * HOUR
     assert plan.due_to(plan.indicators["mean"], 11 * HOUR + settle) == 11 * HOUR
     assert plan.due_to(plan.indicators["smooth"], 11 * HOUR + settle) == 10 * HOUR
+
+
+def test_what_looks_at_now_is_not_caught_up_and_neither_is_what_reads_it() -> None:
+    @indicator(title=TITLE, unit="1", of="Gauge", every="5m", reads={"heard": seen()}, settle="20s")
+    def online(heard: Seen) -> float | None:
+        """Whether it is heard."""
+        return None
+
+    @indicator(title=TITLE, unit="1", every="5m", reads={"all": across("Gauge", of="online")}, settle="40s")
+    def all_online(all: Group) -> float | None:
+        """Of the province."""
+        return all.mean()
+
+    found = {f.__name__: getattr(f, DECLARED) for f in (online, all_online, mean)}
+    pack = Pack(id="p", title=TITLE, version="1", level="sketch", folder="", indicators=found)
+    plan = Plan(Packs(packs={"p": pack}))
+    assert plan.live == {"online", "all_online"}
+    assert plan.settle(plan.indicators["all_online"]) == timedelta(seconds=40)
