@@ -28,6 +28,7 @@ READS = (
 )
 STRINGS = "src/datlanh/strings"
 OUT = "src/datlanh/shipped/web"
+SHIPPED = ("packs", "provinces")
 
 
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -35,27 +36,35 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build what is missing or old; refuse to go on without a page."""
-        if os.environ.get("DATLANH_SKIP_WEB") == "1":
-            return
-        root = Path(self.root)
-        web, out = root / "web", root / OUT
-        if not web.exists():
-            if not (out / "index.html").exists():
-                raise SystemExit(
-                    f"There is neither web/ nor a built console in {OUT}. Build from the repository."
-                )
-            return
-        stamp, now = out / ".fingerprint", fingerprint(root)
-        if stamp.exists() and stamp.read_text("ascii") == now and (out / "index.html").exists():
-            return
-        npm, environment = find_npm()
-        for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
-            subprocess.run([*npm, *arguments], cwd=web, env=environment, check=True)
+        if os.environ.get("DATLANH_SKIP_WEB") != "1":
+            build(Path(self.root))
+        if version == "standard":
+            # An editable install finds them in the source tree; a copy there would only grow old.
+            for name in SHIPPED:
+                build_data["force_include"][str(Path(self.root, name))] = f"datlanh/shipped/{name}"
+
+
+def build(root: Path) -> None:
+    """Build the console unless what is there was built from these very sources."""
+    web, out = root / "web", root / OUT
+    if not web.exists():
         if not (out / "index.html").exists():
             raise SystemExit(
-                "The console was built without an index.html. See what `npm run build` said above."
+                f"There is neither web/ nor a built console in {OUT}. Build from the repository."
             )
-        stamp.write_text(now, "ascii")
+        return
+    stamp, now = out / ".fingerprint", fingerprint(root)
+    if stamp.exists() and stamp.read_text("ascii") == now and (out / "index.html").exists():
+        return
+    npm, environment = find_npm()
+    lock, installed = web / "package-lock.json", web / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        subprocess.run([*npm, "ci", "--no-audit", "--no-fund"], cwd=web, env=environment, check=True)
+        installed.touch()
+    subprocess.run([*npm, "run", "build"], cwd=web, env=environment, check=True)
+    if not (out / "index.html").exists():
+        raise SystemExit("The console was built without an index.html. See what `npm run build` said above.")
+    stamp.write_text(now, "ascii")
 
 
 def fingerprint(root: Path) -> str:
@@ -92,3 +101,7 @@ def find_npm() -> tuple[list[str], dict[str, str]]:
     home = Path(ROOT_DIR)
     command = [str(home / "bin" / "node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")]
     return command, {**os.environ, "PATH": f"{home / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+if __name__ == "__main__":
+    build(Path(__file__).resolve().parent)

@@ -55,7 +55,9 @@ def test_what_a_floor_offers_is_documented(floor: str) -> None:
     assert undocumented == []
 
 
-_WRITES = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM|TRUNCATE|COPY|MERGE INTO)\s+(?:ONLY\s+)?([a-z_]+)\.[a-z_]+")
+_WRITES = re.compile(
+    r"\b(?:INSERT INTO|UPDATE|DELETE FROM|TRUNCATE|COPY|MERGE INTO)\s+(?:ONLY\s+)?([a-z_]+)\.[a-z_]+"
+)
 
 
 def test_each_schema_is_written_by_its_own_floor_only() -> None:
@@ -88,11 +90,25 @@ def test_every_error_key_has_words() -> None:
     known = set()
     for file in STRINGS.glob("*.vi.json"):
         known |= set(json.loads(file.read_text("utf-8")))
-    errors = {"NotAllowed", "NotSignedIn", "NotFound", "Refused", "Conflict", "BadInput", "TooMuch", "Unavailable"}
+    errors = {
+        "NotAllowed",
+        "NotSignedIn",
+        "NotFound",
+        "Refused",
+        "Conflict",
+        "BadInput",
+        "TooMuch",
+        "Unavailable",
+    }
     missing = []
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in errors and node.args:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in errors
+                and node.args
+            ):
                 key = node.args[0]
                 if isinstance(key, ast.Constant) and isinstance(key.value, str) and key.value not in known:
                     missing.append(f"{path.relative_to(ROOT)}:{node.lineno} {key.value}")

@@ -8,7 +8,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from datlanh.app.place import Places
@@ -17,6 +16,7 @@ from datlanh.detect import Detect
 from datlanh.keep import Keep
 from datlanh.kernel import Clock, Database, Health, Settings, SystemClock
 from datlanh.loader import load
+from datlanh.loader.find import shipped_province
 from datlanh.measure import Measure
 from datlanh.model.pack import Packs
 from datlanh.model.person import system
@@ -25,17 +25,9 @@ from datlanh.people import People
 from datlanh.share import Share
 
 
-def shipped(name: str) -> Path:
-    """A folder that comes with us: `packs`, `provinces` or `web`; from the wheel, else from the source tree."""
-    inside = Path(str(files("datlanh"))) / "shipped" / name
-    if inside.is_dir():
-        return inside
-    return Path(str(files("datlanh"))).parent.parent / name
-
-
 def province_folder(settings: Settings) -> Path:
     """The folder of the province that is run."""
-    return settings.province if settings.province != Path() else shipped("provinces") / "binh-duong"
+    return settings.province if settings.province != Path() else shipped_province()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,9 +41,9 @@ class SeriesKey(NamedTuple):
 class Readings:
     """A batch of readings in columns; every array has the length of `key`.
 
-    `key` points into `keys` and `units`; a pair of the two names a series. Instants are microseconds since 1970 in UTC. `revision` says how
-    new the source holds the value to be (file time, `modifiedAt`, else when we received it). `journal`
-    and `line` lead back to the raw bytes; lines and items count from 1.
+    `key` points into `keys` and `units`; a pair of the two names a series. Instants are microseconds since
+    1970 in UTC. `revision` says how new the source holds the value to be (file time, `modifiedAt`, else when
+    we received it). `journal` and `line` lead back to the raw bytes; lines and items count from 1.
     """
 
     keys: tuple[SeriesKey, ...]

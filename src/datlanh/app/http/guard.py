@@ -10,8 +10,10 @@ import contextlib
 import secrets
 from collections.abc import Mapping
 
+import psycopg
 import structlog
 from prometheus_client import Counter, Histogram
+from psycopg_pool import PoolTimeout
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -135,6 +137,7 @@ class Guard:
         limit = body_limit(path)
         taken = 0
         status = 0
+        whole = False
 
         async def take() -> Message:
             nonlocal taken
@@ -154,7 +157,8 @@ class Guard:
             return message
 
         async def give(message: Message) -> None:
-            nonlocal status
+            nonlocal status, whole
+            whole = message["type"] == "http.response.body" and not message.get("more_body")
             if message["type"] == "http.response.start":
                 status = message["status"]
                 there = {name.lower() for name, _ in message.get("headers", ())}
@@ -179,22 +183,32 @@ class Guard:
         except TimeoutError:
             log.warning("http.timeout", number=number, method=scope["method"], path=path)
             trouble = trouble_of(Unavailable("http.took_too_long", retry_after=5))
-        except Exception:
-            log.exception("http.fault", number=number, method=scope["method"], path=path)
-            trouble = Trouble(500, "http.our_fault", {"number": number})
+        except Exception as error:
+            trouble = fault(error, number)
+            if trouble.status == 500:
+                log.exception("http.fault", number=number, method=scope["method"], path=path)
+            else:
+                log.warning("http.database", number=number, path=path, error=type(error).__name__)
         if trouble is not None and status == 0:
             answer = problem(trouble, language_of(Request(scope)))
             if trouble.status == 413:
                 answer.headers["Connection"] = "close"
                 await _drain(receive)
             await answer(scope, receive, give)
-        elif trouble is not None:
+        elif trouble is not None and not whole:
             # The answer has begun: cutting it off is the only honest way to say that it is not whole.
             raise ConnectionAbortedError(f"answer {number} broke off")
         door = door_of(path)
         REQUESTS.labels(scope["method"][:8], door, str(status)).inc()
         if not stream:
             SECONDS.labels(door).observe(self._clock.monotonic() - begun)
+
+
+def fault(error: Exception, number: str) -> Trouble:
+    """What is told of something that is not one of our errors: the database is away, or it is our fault."""
+    if isinstance(error, psycopg.OperationalError | PoolTimeout):
+        return trouble_of(Unavailable("kernel.database_down", retry_after=5))
+    return Trouble(500, "http.our_fault", {"number": number})
 
 
 async def _drain(receive: Receive) -> None:

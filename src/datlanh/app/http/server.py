@@ -37,11 +37,11 @@ from datlanh.app.http import (
 )
 from datlanh.app.http.door import PUBLIC, Ask, Door, GatedRoute, Way, answering, gated_hot, language_of
 from datlanh.app.http.errors import HTTP_KEYS, Trouble, problem, trouble_of, trouble_of_input
-from datlanh.app.http.guard import Guard
+from datlanh.app.http.guard import Guard, fault
 from datlanh.app.http.ngsild import entity as ngsild
 from datlanh.app.http.ngsild import problem as ngsild_problem
 from datlanh.app.http.web import Web
-from datlanh.model.errors import Error
+from datlanh.model.errors import Error, Unavailable
 from datlanh.share import shapes
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def application(house: "House | None", web: Path) -> FastAPI:
     app.add_exception_handler(Error, _ours)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _starlettes)
+    app.add_exception_handler(Exception, _fault)
     return app
 
 
@@ -167,6 +168,16 @@ async def _ours(request: Request, error: Exception) -> Response:
 async def _unreadable(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     return problem(trouble_of_input(error.errors()), _language(request))
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    """The last resort; the guard writes the log."""
+    trouble = fault(error, getattr(request.state, "number", ""))
+    if request.url.path.startswith("/ngsi-ld/"):
+        status = "InternalError" if trouble.status == 500 else ""
+        told = ngsild_problem.NgsiError(status, trouble.key, **trouble.params) if status else None
+        return ngsild_problem.answer(told or Unavailable(trouble.key, **trouble.params), _language(request))
+    return problem(trouble, _language(request))
 
 
 async def _starlettes(request: Request, error: Exception) -> Response:
