@@ -134,3 +134,7 @@ ORDER BY v.superseded_at DESC NULLS FIRST
 -- name: stale_left
 -- How many stale hours wait, and since when.
 SELECT count(*) AS waiting, min(due_at) AS oldest FROM measure.stale
+
+-- name: any_stale
+-- Whether some stale hour is due.
+SELECT EXISTS (SELECT FROM measure.stale WHERE due_at <= %(now)s)
