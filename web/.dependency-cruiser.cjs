@@ -30,7 +30,15 @@ module.exports = {
       from: {},
       to: {
         couldNotResolve: true,
-        pathNot: ['\\?(worker|url)', '^svelte/internal', '^vite/client', '^vitest/browser', '^geojson', 'woff2', '\\.css'],
+        pathNot: [
+          '\\?(worker|url)',
+          '^svelte/internal',
+          '^vite/client',
+          '^vitest/browser',
+          '^geojson',
+          'woff2',
+          '\\.css',
+        ],
       },
     },
   ],

@@ -825,6 +825,27 @@ function answerTo(
       : problem(404, 'share.not_found', 'Không có trạm này', 'Trạm có thể đã đổi mã.');
   }
   if (path === '/history') return ok(history(query, now));
+  if (path.startsWith('/indicators/')) {
+    const begin = Math.ceil(Date.parse(query.get('from') ?? '') / HOUR) * HOUR;
+    const points = Array.from({ length: Math.floor((now - begin) / HOUR) }, (_, index) => ({
+      begin: iso(begin + index * HOUR),
+      end: iso(begin + (index + 1) * HOUR),
+      value: index % 11 === 7 ? null : 60 + 50 * Math.sin(index / 4),
+      band: null,
+      have: 12,
+      of: 12,
+      why: '',
+    }));
+    return ok({
+      id: decodeURIComponent(path.split('/')[2] ?? ''),
+      subject: query.get('subject'),
+      title: 'VN_AQI giờ',
+      unit: '',
+      as_known_at: null,
+      limit: { value: 100, reference: 'QĐ 1459/QĐ-TCMT' },
+      points,
+    });
+  }
   if (path === '/why') return ok(whyPage(query, now));
   return problem(404, 'web.not_mocked', 'Không có', `${method} ${path}`);
 }

@@ -448,6 +448,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/indicators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Indicators
+         * @description Every indicator that a pack declares.
+         */
+        get: operations["indicators_indicators"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/indicators/{id}/values": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Values
+         * @description The values of the periods that ended after `from` and not after `to`.
+         */
+        get: operations["indicators_values"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/journal/{seq}": {
         parameters: {
             query?: never;
@@ -1570,6 +1610,83 @@ export interface components {
             subject: components["schemas"]["Subject"];
             /** Title */
             title: string;
+        };
+        /**
+         * IndicatorPoint
+         * @description The value of one period; null is unknown.
+         */
+        IndicatorPoint: {
+            /** Band */
+            band: string | null;
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /** Have */
+            have: number;
+            /** Of */
+            of: number;
+            /** Value */
+            value: number | null;
+            /** Why */
+            why: string;
+        };
+        /**
+         * IndicatorRow
+         * @description An indicator as a pack declares it; `subject` is an entity type, `area:<kind>` or `province`.
+         */
+        IndicatorRow: {
+            /** Decimals */
+            decimals: number;
+            /** Every S */
+            every_s: number;
+            /** Id */
+            id: string;
+            /** Pack */
+            pack: string;
+            /** Subject */
+            subject: string;
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
+            /** Version */
+            version: string;
+        };
+        /**
+         * IndicatorValues
+         * @description The values of an indicator for a subject over a time.
+         */
+        IndicatorValues: {
+            /** As Known At */
+            as_known_at: string | null;
+            /** Id */
+            id: string;
+            limit: components["schemas"]["FigureLimit"] | null;
+            /** Points */
+            points: components["schemas"]["IndicatorPoint"][];
+            /** Subject */
+            subject: string;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
+        };
+        /**
+         * Indicators
+         * @description All indicators.
+         */
+        Indicators: {
+            /** Rows */
+            rows: components["schemas"]["IndicatorRow"][];
         };
         /**
          * JournalEntry
@@ -3339,6 +3456,73 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    indicators_indicators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Indicators"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    indicators_values: {
+        parameters: {
+            query: {
+                subject: string;
+                /** @description Begin, included; a day before `to` if not given. */
+                from?: string | null;
+                /** @description End, not included; now if not given. */
+                to?: string | null;
+                as_known_at?: string | null;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IndicatorValues"];
                 };
             };
             /** @description A problem, in words and as a key. */

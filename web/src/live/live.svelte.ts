@@ -6,6 +6,7 @@
  * hears the server: silence for `SILENT_AFTER` is told to the person, and the screen loses its colour.
  */
 import { address } from '../api/client.ts';
+import { remember } from '../api/session.svelte.ts';
 import { serverTime } from '../lib/clock.svelte.ts';
 import { speaking } from '../i18n/words.svelte.ts';
 import { reader } from './events.ts';
@@ -105,6 +106,7 @@ async function lead(relay: (what: Relayed) => void, stop: AbortSignal) {
           headers: { Accept: 'text/event-stream', 'Accept-Language': speaking.language },
         },
       );
+      if (answer.status === 401) await remember();
       if (!answer.ok || !answer.body) throw new Error(String(answer.status));
       const told = reader(
         (event) => {
