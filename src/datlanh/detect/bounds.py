@@ -15,13 +15,23 @@ from datlanh.model.pack import Packs
 Own = Callable[[str], Bounds | None]
 """The subject's own bounds by the id of a limit declaration."""
 
+_PASSES = {ConditionKind.ABOVE: "high", ConditionKind.BELOW: "low"}
 _BOTH = (ConditionKind.OUTSIDE, ConditionKind.BETWEEN)
 
 
 def bounds_on(
-    packs: Packs, condition: Condition, day: date, areas: Sequence[str] = (), own: Own = lambda _: None
+    packs: Packs,
+    condition: Condition,
+    day: date,
+    areas: Sequence[str] = (),
+    own: Own = lambda _: None,
+    begins: Condition | None = None,
 ) -> Bounds | None:
-    """The bounds of a condition on a day; None when a limit that it names has no value then or there."""
+    """The bounds of a condition on a day; None when a limit that it names has no value then or there.
+
+    Of a subject's own bounds `above` takes the high one and `below` the low one. But an end looks at the bound that
+    its beginning has passed (`begins`): what began above a permit ends below 95 % of that same figure.
+    """
     sides: dict[str, float | None] = {"low": None, "high": None}
     said: Bounds = UNBOUNDED
     for side in ("low", "high"):
@@ -38,7 +48,8 @@ def bounds_on(
         if condition.kind in _BOTH and limit.own:
             sides = {"low": found.low, "high": found.high}
         else:
-            sides[side] = found.high if side == "high" else found.low
+            passed = _PASSES.get(begins.kind, side) if begins is not None and limit.own else side
+            sides[side] = found.high if passed == "high" else found.low
         if sides["low"] is None and sides["high"] is None:
             return None
     return Bounds(

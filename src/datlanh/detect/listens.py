@@ -305,6 +305,7 @@ class Detect:
                 day,
                 areas,
                 lambda limit: own.get((limit, attribute, day, entry.subject)),
+                declared.begins,
             )
             if bounds is None:
                 return None
