@@ -23,7 +23,7 @@ from prometheus_client import Counter
 
 from datlanh.collect.batch import Batch
 from datlanh.collect.inbox import Inbox
-from datlanh.collect.rule import RAW_KEPT, Columns, Odd, Rule, Who, rule_of
+from datlanh.collect.rule import RAW_KEPT, Columns, Field, Odd, Rule, Tally, Who, rule_of
 from datlanh.collect.strictjson import DEEPEST, parse
 from datlanh.kernel.clock import Clock
 from datlanh.model.errors import BadInput, NotFound, Refused, TooMuch
@@ -86,16 +86,16 @@ def decode(batch: Batch, source: Source) -> Mapped:
         return Mapped(readings=Readings.empty(), refusals=(refusal,))
 
 
-def read(batch: Batch, source: Source) -> Columns:
+def read(batch: Batch, source: Source, into: type[Columns] = Columns) -> Columns:
     """Read a body; raises only when it cannot be read as items at all."""
     rule = rule_of(source)
     body = batch.body
     if len(body) > UNPACKED_LIMIT:
         raise TooMuch("doors.body_too_large", limit=UNPACKED_LIMIT)
     lines = batch.meta.get("form") == "ndjson"
-    columns = Columns(batch, source)
+    columns = into(batch, source)
     if not _quickly(body, lines, rule, columns):
-        columns = Columns(batch, source)
+        columns = into(batch, source)
         _carefully(body, lines, rule, columns)
     return columns
 
@@ -144,7 +144,7 @@ def _take(item: Item, number: int, rule: Rule, columns: Columns) -> int:
     if item.attribute is not None:
         if values is not None or item.value is None:
             raise Odd("doors.said_twice", ".values")
-        field = rule.fields[item.attribute] if item.attribute in rule.fields else _unknown(item.attribute, "")
+        field = rule.fields.get(item.attribute) or _unknown(item.attribute)
         value = field.worth(item.value, item.unit, rule.missing)
         if value is None:
             columns.missing += 1
@@ -157,7 +157,7 @@ def _take(item: Item, number: int, rule: Rule, columns: Columns) -> int:
         if given is None:
             columns.missing += 1
             continue
-        field = rule.fields[name] if name in rule.fields else _unknown(name, "")
+        field = rule.fields.get(name) or _unknown(name)
         value = field.worth(given, None, rule.missing)
         if value is None:
             columns.missing += 1
@@ -177,15 +177,19 @@ def _head(item: Item, rule: Rule, columns: Columns) -> tuple[Who, int, int, str,
     if device is not None:
         keys += 1
     who = rule.who(device)
-    written, path = (item.observed_at, ".observed_at") if item.at is None else (item.at, ".at")
-    if item.at is not None and item.observed_at is not None:
+    written = item.observed_at
+    if written is None:
+        written = item.at
+    elif item.at is not None:
         raise Odd("doors.said_twice", ".at", field="at")
     if written is not None:
         keys += 1
         try:
-            at = columns.believe(rule.moments.micros(written))
+            at = rule.moments.micros(written)
+            if not columns.oldest <= at <= columns.newest:
+                columns.believe(at)
         except Odd as odd:
-            raise Odd(odd.reason, path, **odd.params) from None
+            raise Odd(odd.reason, ".observed_at" if item.at is None else ".at", **odd.params) from None
     elif rule.receipt:
         at = columns.received
     else:
@@ -194,6 +198,8 @@ def _head(item: Item, rule: Rule, columns: Columns) -> tuple[Who, int, int, str,
     if item.quality is not None:
         keys += 1
         quality = rule.quality_of(item.quality)
+    if item.dataset is None and item.modified_at is None:
+        return who, at, quality, "", None, keys
     dataset = ""
     if item.dataset is not None:
         keys += 1
@@ -208,8 +214,8 @@ def _head(item: Item, rule: Rule, columns: Columns) -> tuple[Who, int, int, str,
     return who, at, quality, dataset, revision, keys
 
 
-def _unknown(name: str, path: str) -> Any:
-    raise Odd("doors.field_unknown", path, field=name[:60])
+def _unknown(name: str) -> Field:
+    raise Odd("doors.field_unknown", field=name[:60])
 
 
 # -- the careful way: something is odd; find it, name it, keep the rest ------------------------------------------
@@ -437,7 +443,7 @@ class Push:
         batch = Batch(
             seq=0, received_at=self._clock.now(), source=source.id, codec="readings", body=body, meta=meta
         )
-        columns = read(batch, source)
+        columns = read(batch, source, Tally)
         taken = len(columns.key)
         bucket.readings -= taken + len(columns.refusals)
         receipt = await self._inbox.accept(
@@ -452,7 +458,7 @@ class Push:
             # The second answer is the first one: judged by the time at which the body came first.
             first = await self._received_at(receipt.seq)
             if first is not None:
-                columns = read(replace(batch, received_at=first), source)
+                columns = read(replace(batch, received_at=first), source, Tally)
         PUSHED.labels("duplicate" if receipt.duplicate else "accepted").inc(len(columns.key))
         PUSHED.labels("refused").inc(len(columns.refusals))
         refused = [

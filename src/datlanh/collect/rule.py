@@ -75,17 +75,13 @@ class Field:
     path: str = ""
     unit_path: str = ""
     quality_path: str = ""
-
-    @property
-    def plain(self) -> bool:
-        """Whether the number is kept as it is."""
-        return self.factor == 1.0 and self.offset == 0.0
+    plain: bool = True  # whether the number is kept as it is
 
     def worth(self, number: float, unit: str | None, missing: frozenset[float]) -> float | None:
         """The value in the attribute's own unit; None when the sender says that it is missing."""
-        if number in missing:
+        if missing and number in missing:
             return None
-        if not isfinite(number) or not -LARGEST <= number <= LARGEST:
+        if not -LARGEST <= number <= LARGEST:  # which no NaN is within
             raise Odd("doors.value_not_finite", value=repr(number)[:40])
         if unit is None or unit == self.unit:
             value = number if self.plain else _tidy(number * self.factor + self.offset)
@@ -377,6 +373,20 @@ class Columns:
         return Mapped(readings=readings, refusals=(*self.refusals, *self.notes))
 
 
+class Tally(Columns):
+    """Counts what would be taken, and keeps only what is refused: all that a door has to tell a sender."""
+
+    def place(self, who: Who, field: Field, dataset: str = "") -> int:
+        """No series is numbered."""
+        return 0
+
+    def add(
+        self, place: int, at: int, value: float, quality: int, line: int, revision: int | None = None
+    ) -> None:
+        """Count one reading."""
+        self.key.append(place)
+
+
 _compiled: dict[str, tuple[Source, Rule]] = {}
 
 
@@ -538,6 +548,7 @@ def _field(name: str, said: Any) -> Field:
         path=str(said.get("path") or said.get("field") or name),
         unit_path=str(said.get("unit_path") or ""),
         quality_path=str(said.get("quality_path") or ""),
+        plain=said.get("factor", 1.0) == 1.0 and said.get("offset", 0.0) == 0.0,
     )
 
 
