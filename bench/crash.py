@@ -6,12 +6,11 @@ what was acknowledged, lost, half applied and doubled. Exit code 1 when anything
 
 import argparse
 import shutil
-import socket
 import sys
 import tempfile
 from pathlib import Path
 
-from datlanh.testing.crash import POINTS, Campaign
+from datlanh.testing.crash import POINTS, Campaign, free_port
 
 
 def main() -> int:
@@ -33,7 +32,7 @@ def main() -> int:
             points=POINTS,
         ).run()
     print(f"kills            {verdict.kills} (of them at points: {', '.join(verdict.points)})")
-    print(f"acknowledged     {verdict.acked}")
+    print(f"acknowledged     {sum(verdict.acked.values())} readings: {verdict.acked}")
     print(f"unknown          {verdict.unknown}")
     print(f"lost             {len(verdict.lost)} batches", *verdict.lost[:5], sep="\n  ")
     print(f"half applied     {len(verdict.half)} batches", *verdict.half[:5], sep="\n  ")
@@ -42,13 +41,6 @@ def main() -> int:
     slow = sorted(verdict.ready_s)
     print(f"ready again      p50 {slow[len(slow) // 2]:.1f} s, worst {slow[-1]:.1f} s")
     return 0 if verdict.good else 1
-
-
-def free_port() -> int:
-    """A port on loopback that nobody has just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 It knows the system only from outside: it sends by HTTP, files and MQTT, remembers in a ledger of its own
 (every line synced) what it sent and what was acknowledged, kills by `kill -9`, and at the end compares the
 ledger with what is stored. Acknowledged and missing is lost; a batch of which some but not all readings are
-there is half applied; a reading counted twice by a rollup is a duplicate.
+there is half applied; a reading that a rollup or the day's count of its source knows twice is a duplicate.
 """
 
 import asyncio
@@ -12,12 +12,13 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,6 +39,7 @@ from datlanh.testing import tt10
 from datlanh.testing.signal import Sample
 
 PROGRAMS = ("serve", "work", "collect")
+VICTIMS = (*PROGRAMS, "postgres")
 # Where a crash could hurt: before and after each commit, acknowledgement and rename (kernel.chaos).
 POINTS = (
     ("serve", "inbox.before_commit:2"),
@@ -55,6 +57,8 @@ POINTS = (
 PUSH_STATION = "CRASH_PUSH"
 FILE_STATION = "CRASH_KK01"
 MQTT_DEVICE = "CRASH_MQTT"
+MQTT_SOURCE = "CRASH_BROKER"
+DOORS = {"push": PUSH_STATION, "file": FILE_STATION, "mqtt": MQTT_SOURCE}
 ENTITY_TYPE = "AirQualityObserved"
 ATTRIBUTES = ("pm25", "pm10", "no2")
 
@@ -71,10 +75,11 @@ class Batch:
 
 @dataclass(slots=True)
 class Verdict:
-    """What the comparison found; all but the first two should be 0 or empty."""
+    """What the comparison found, in readings and batches; `good` says whether the promise was kept."""
 
     kills: int = 0
-    acked: int = 0
+    killed: dict[str, int] = field(default_factory=dict)
+    acked: dict[str, int] = field(default_factory=dict)
     unknown: int = 0
     lost: list[str] = field(default_factory=list)
     half: list[str] = field(default_factory=list)
@@ -86,7 +91,8 @@ class Verdict:
     @property
     def good(self) -> bool:
         """Whether the promise was kept."""
-        return not (self.lost or self.half or self.duplicates or self.strangers) and self.acked > 0
+        clean = not (self.lost or self.half or self.duplicates or self.strangers)
+        return clean and sum(self.acked.values()) > 0
 
 
 class Ledger:
@@ -123,6 +129,7 @@ class System:
         self.settings = settings.with_(database_url=self.postgres.url)
         self._broker = broker
         self._mosquitto: subprocess.Popen[bytes] | None = None
+        self._mqtt_log = settings.home / "mosquitto.log"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._log = (settings.home / "programs.log").open("ab")
 
@@ -133,11 +140,17 @@ class System:
         configuration = self.settings.home / "mosquitto.conf"
         configuration.write_text(
             f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-            "max_queued_messages 0\nmax_inflight_messages 100\n"
+            "max_queued_messages 0\nmax_inflight_messages 100\nlog_dest stderr\nlog_type all\n"
         )
-        self._mosquitto = subprocess.Popen(
-            [str(self._broker), "-c", str(configuration)], stdout=self._log, stderr=self._log
-        )
+        with self._mqtt_log.open("ab") as log:
+            self._mosquitto = subprocess.Popen(
+                [str(self._broker), "-c", str(configuration)], stdout=log, stderr=log
+            )
+        _until(lambda: _listens(port), 30, "the broker never listened")
+
+    def subscribed(self) -> bool:
+        """Whether the broker has said yes to our subscription: from now on it keeps what we do not fetch."""
+        return b"Sending SUBACK" in self._mqtt_log.read_bytes()
 
     def start(self, program: str, kill_at: str = "") -> None:
         """Start one program, with a point at which it is to die if `kill_at` names one."""
@@ -158,11 +171,15 @@ class System:
     def kill(self, program: str) -> None:
         """`kill -9` one program, or PostgreSQL with all its processes, and start it again."""
         if program == "postgres":
+            # All at once, as the power would go: a backend that outlives its parent would hold up the next start.
             pid = self.postgres.pid
             assert pid is not None
-            os.kill(pid, signal.SIGKILL)
-            while self.postgres.running():
-                time.sleep(0.01)
+            family = [pid, *_children(pid)]
+            for one in family:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGKILL)
+            _until(lambda: not self.postgres.running(), 30, "PostgreSQL did not die")
+            _until(lambda: not any(map(_alive, family)), 30, "PostgreSQL's children did not die")
             self.postgres.start()
             return
         process = self.processes[program]
@@ -172,14 +189,13 @@ class System:
 
     def ready(self, within_s: float = 60) -> float:
         """Wait until we say that we can keep the promise; how long it took."""
-        begun = time.monotonic()
-        while time.monotonic() - begun < within_s:
-            with contextlib.suppress(httpx2.HTTPError):
-                url = f"http://127.0.0.1:{self.settings.port}/readyz"
-                if httpx2.get(url, timeout=2, trust_env=False).status_code == 200:
-                    return time.monotonic() - begun
-            time.sleep(0.05)
-        raise TimeoutError("not ready")
+        return _until(self._says_ready, within_s, "not ready")
+
+    def _says_ready(self) -> bool:
+        with contextlib.suppress(httpx2.HTTPError):
+            url = f"http://127.0.0.1:{self.settings.port}/readyz"
+            return httpx2.get(url, timeout=5, trust_env=False).status_code == 200
+        return False
 
     def stop(self) -> None:
         """End what we started."""
@@ -198,6 +214,46 @@ class System:
         self._log.close()
 
 
+def _until(done: Callable[[], bool], within_s: float, otherwise: str) -> float:
+    """Ask again and again until it is so; how long that took."""
+    begun = time.monotonic()
+    while not done():
+        if time.monotonic() - begun > within_s:
+            raise TimeoutError(otherwise)
+        time.sleep(0.05)
+    return time.monotonic() - begun
+
+
+def free_port() -> int:
+    """A port on loopback that nobody has just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def _status(pid: int) -> list[str]:
+    """State, parent and so on of a process; empty when it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return []
+
+
+def _alive(pid: int) -> bool:
+    status = _status(pid)
+    return bool(status) and status[0] != "Z"
+
+
+def _children(pid: int) -> list[int]:
+    everybody = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    return [one for one in everybody if _status(one)[1:2] == [str(pid)]]
+
+
 def _instants(begin: datetime) -> Iterator[datetime]:
     step = 0
     while True:
@@ -209,11 +265,14 @@ class Feeder(threading.Thread):
     """Sends batch after batch by one door until told to stop."""
 
     door = ""
+    pause_s = 0.03
 
     def __init__(self, system: System, ledger: Ledger, station: str, seed: int) -> None:
-        super().__init__(daemon=True)
+        super().__init__(name=f"feeder {station}", daemon=True)
         self.system, self.ledger, self.station = system, ledger, station
         self.stop = threading.Event()
+        self.acked = 0  # batches so far
+        self.failed: BaseException | None = None
         self._random = random.Random(f"{seed} {station}")
         begin = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)  # noqa: TID251 -- outside the system
         self._instants = _instants(begin)
@@ -228,15 +287,31 @@ class Feeder(threading.Thread):
         return Batch(uuid.UUID(int=self._random.getrandbits(128)).hex, self.door, readings)
 
     def run(self) -> None:
-        """Send until told to stop; a batch that is not acknowledged is sent again as it was."""
-        while not self.stop.is_set():
+        """Send until told to stop; what goes wrong is kept for whoever asks."""
+        try:
+            self.feed()
+        except BaseException as error:
+            self.failed = error
+
+    def feed(self) -> None:
+        """Send batch after batch; one that is not acknowledged is sent again as it was."""
+        while not self.stop.wait(self.pause_s):
             batch = self.make(self._random.randint(1, 12))
             self.ledger.sent(batch)
-            while not self.stop.is_set():
-                if self.send(batch):
-                    self.ledger.acked(batch)
-                    break
-                time.sleep(0.1)
+            while not self.send(batch):
+                if self.stop.wait(0.1):
+                    return
+            self.note(batch)
+
+    def note(self, batch: Batch) -> None:
+        """We hold an acknowledgement."""
+        self.ledger.acked(batch)
+        self.acked += 1
+
+    def check(self) -> None:
+        """Raise what went wrong in the feeder, if anything did."""
+        if self.failed is not None:
+            raise self.failed
 
     def send(self, batch: Batch) -> bool:
         """Send; True when acknowledged."""
@@ -272,6 +347,7 @@ class FileFeeder(Feeder):
     """By files in the watched folder; a file in `done/` is acknowledged."""
 
     door = "file"
+    pause_s = 0.1
 
     def __init__(self, system: System, ledger: Ledger, seed: int) -> None:
         super().__init__(system, ledger, FILE_STATION, seed)
@@ -299,24 +375,28 @@ class FileFeeder(Feeder):
         name = tt10.file_name(FILE_STATION, max(at for _, _, at in batch.readings))
         half = self.folder / f"{name}.part"
         half.write_bytes(tt10.write(FILE_STATION, ENTITY_TYPE, rows))
-        half.rename(self.folder / name)
         self._waiting[name] = batch
-        self.look()
-        time.sleep(0.05)
+        half.rename(self.folder / name)
         return False
 
-    def run(self) -> None:
-        """Send until told to stop."""
-        while not self.stop.is_set():
+    def feed(self) -> None:
+        """Drop file after file, whatever became of those before."""
+        while not self.stop.wait(self.pause_s):
             batch = self.make(self._random.randint(1, 6))
             self.ledger.sent(batch)
             self.send(batch)
+            self.look()
 
     def look(self) -> int:
         """Note what has been acknowledged; how many files still wait."""
-        done = {path.name for path in self.system.settings.inbox_folder.rglob("done/**/*.txt")}
-        for name in [n for n in self._waiting if n in done and not (self.folder / n).exists()]:
-            self.ledger.acked(self._waiting.pop(name))
+        here = {path.name for path in self.folder.iterdir()}
+        gone = [name for name in self._waiting if name not in here]
+        if gone:
+            done = {path.name for path in self.system.settings.inbox_folder.glob(f"done/*/{FILE_STATION}/*")}
+            for name in gone:
+                # What is gone and not in `done` was moved between our two looks, or refused: never acknowledged.
+                if name in done:
+                    self.note(self._waiting.pop(name))
         return len(self._waiting)
 
 
@@ -342,8 +422,12 @@ class MqttFeeder(Feeder):
         told.update({attribute: value for (_, attribute, _), value in batch.readings.items()})
         sent = self._client.publish(f"crash/{MQTT_DEVICE}/up", json.dumps(told), qos=1)
         sent.wait_for_publish(10)
-        time.sleep(0.03)
         return sent.is_published()
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._client.disconnect()
+        self._client.loop_stop()
 
 
 def sources() -> dict[str, dict[str, Any]]:
@@ -355,7 +439,7 @@ def sources() -> dict[str, dict[str, Any]]:
     return {
         PUSH_STATION: {**common, "protocol": "push", "codec": "readings", "station": station},
         FILE_STATION: {**common, "protocol": "folder", "codec": "tt10", "station": station},
-        "CRASH_BROKER": {
+        MQTT_SOURCE: {
             **common,
             "protocol": "mqtt",
             "codec": "json",
@@ -373,37 +457,52 @@ def stored(url: str) -> dict[tuple[str, str, datetime], float]:
     """Every reading that is stored, straight from the tables."""
     with psycopg.connect(url) as connection:
         rows = connection.execute(
-            "SELECT e.id, a.name, h.observed_at, h.value FROM keep.history h"
+            "SELECT e.id, a.name, h.observed_at, h.value FROM ("
+            " SELECT series_no, observed_at, value FROM keep.history"
+            " UNION ALL SELECT series_no, observed_at, value FROM keep.late) h"
             " JOIN keep.series s USING (series_no) JOIN keep.entity e USING (entity_no)"
             " JOIN keep.attribute a USING (attribute_no)"
         ).fetchall()
     return {(e.rsplit(":", 1)[1], attribute, at.astimezone(UTC)): value for e, attribute, at, value in rows}
 
 
-def _rest(url: str) -> tuple[int, int]:
-    """How many batches are not applied yet, and by how many readings the rollups differ from the readings."""
+def pending(url: str) -> int:
+    """How many batches are in the journal and not applied yet."""
     with psycopg.connect(url) as connection:
-        pending = connection.execute("SELECT count(*) FROM collect.pending").fetchone()
-        doubled = connection.execute(
+        row = connection.execute("SELECT count(*) FROM collect.pending").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def counted_otherwise(url: str) -> int:
+    """By how many readings rollups, corrections and the counts of sources differ from the readings themselves."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
             "SELECT coalesce(sum(abs(h.n_measured + h.n_calibrating + h.n_fault + h.n_estimated - r.n)), 0)"
             " FROM keep.hour h, LATERAL (SELECT count(*) AS n FROM keep.history y"
             "  WHERE y.series_no = h.series_no AND y.observed_at > h.hour"
             "  AND y.observed_at <= h.hour + interval '1 hour') r"
             " WHERE h.hour NOT IN (SELECT hour FROM keep.touched)"
-        ).fetchone()
-    assert pending is not None and doubled is not None
-    return int(pending[0]), int(doubled[0])
+            " UNION ALL SELECT count(*) FROM keep.correction"
+            " UNION ALL SELECT abs((SELECT coalesce(sum(accepted), 0) FROM collect.daily)"
+            "  - (SELECT count(*) FROM keep.history) - (SELECT count(*) FROM keep.late))"
+            " UNION ALL SELECT coalesce(sum(abs(received - accepted - duplicate - refused)), 0) FROM collect.daily"
+            " UNION ALL SELECT count(*) FROM collect.quarantine"
+        ).fetchall()
+    return sum(int(row[0]) for row in rows)
 
 
-def judge(ledger: Ledger, kept: dict[tuple[str, str, datetime], float], doubled: int, kills: int) -> Verdict:
-    """Compare the ledger with what is stored."""
-    verdict = Verdict(kills=kills)
+def judge(
+    batches: Mapping[str, Batch], kept: Mapping[tuple[str, str, datetime], float], doubled: int
+) -> Verdict:
+    """Compare what was sent with what is stored."""
+    verdict = Verdict()
     known: dict[tuple[str, str, datetime], float] = {}
-    for batch in ledger.batches.values():
+    for batch in batches.values():
         known.update(batch.readings)
         there = [kept.get(key) == value for key, value in batch.readings.items()]
         if batch.acked:
-            verdict.acked += len(there)
+            verdict.acked[batch.door] = verdict.acked.get(batch.door, 0) + len(there)
             if not all(there):
                 verdict.lost.append(f"{batch.door} {batch.id}: {there.count(False)} of {len(there)}")
         else:
@@ -420,16 +519,16 @@ class Campaign:
     """One run: how many random kills, and at which enumerated points."""
 
     home: Path
-    kills: int
+    kills: int  # at random, besides those at points
     seed: int
     http_port: int
     mqtt_port: int
     broker: Path | None
     points: Sequence[tuple[str, str]] = ()  # program, point:count
+    patience_s: float = 120
 
     def run(self) -> Verdict:
         """Feed, kill, settle, compare."""
-        chance = random.Random(self.seed)
         settings = Settings(
             home=self.home,
             port=self.http_port,
@@ -438,57 +537,73 @@ class Campaign:
             backlog_s=600,
         )
         system = System(settings, self.broker)
+        feeders: dict[str, Feeder] = {}
         try:
             system.start_broker(self.mqtt_port)
             key = asyncio.run(_prepare(system.settings))
             for program in PROGRAMS:
                 system.start(program)
-            system.ready()
+            system.ready(self.patience_s)
             ledger = Ledger(self.home / "ledger.txt")
-            feeders: list[Feeder] = [
-                PushFeeder(system, ledger, self.seed, key),
-                FileFeeder(system, ledger, self.seed),
-            ]
+            feeders["push"] = PushFeeder(system, ledger, self.seed, key)
+            feeders["file"] = FileFeeder(system, ledger, self.seed)
             if self.broker is not None:
-                self._subscribed(system)
-                feeders.append(MqttFeeder(system, ledger, self.seed, self.mqtt_port))
-            for feeder in feeders:
+                _until(system.subscribed, self.patience_s, "the MQTT door never subscribed")
+                feeders["mqtt"] = MqttFeeder(system, ledger, self.seed, self.mqtt_port)
+            for feeder in feeders.values():
                 feeder.start()
             ready: list[float] = []
-            kills = 0
+            killed: dict[str, int] = {}
             reached: list[str] = []
             for program, point in self.points:
                 if self._at_point(system, program, point):
-                    kills += 1
+                    killed[program] = killed.get(program, 0) + 1
                     reached.append(point)
-            for _ in range(self.kills):
-                time.sleep(chance.uniform(0.2, 1.5))
-                system.kill(chance.choice((*PROGRAMS, "postgres")))
-                kills += 1
-                if chance.random() < 0.3:
-                    ready.append(system.ready())
-            ready.append(system.ready())
-            for feeder in feeders:
+            self._flows(system, feeders, VICTIMS)
+            for program, alone in self._plan():
+                system.kill(program)
+                killed[program] = killed.get(program, 0) + 1
+                if alone:
+                    ready.append(system.ready(self.patience_s))
+                    self._flows(system, feeders, (program,))
+            ready.append(system.ready(self.patience_s))
+            self._flows(system, feeders, VICTIMS)
+            for feeder in feeders.values():
                 feeder.stop.set()
-            for feeder in feeders:
+            for feeder in feeders.values():
                 feeder.join(30)
-            kept, doubled = self._settled(system, ledger, feeders)
-            verdict = judge(ledger, kept, doubled, kills)
+                feeder.check()
+            self._settle(system, ledger, feeders)
+            url = system.settings.database_url
+            verdict = judge(ledger.batches, stored(url), counted_otherwise(url))
+            verdict.kills, verdict.killed = sum(killed.values()), killed
             verdict.points, verdict.ready_s = reached, ready
             return verdict
         finally:
+            for feeder in feeders.values():
+                feeder.stop.set()
+                if isinstance(feeder, MqttFeeder):
+                    feeder.close()
             system.stop()
 
-    @staticmethod
-    def _at_point(system: System, program: str, point: str) -> bool:
+    def _plan(self) -> list[tuple[str, bool]]:
+        """Whom to kill, and whether what it does goes on again before the next one is killed.
+
+        Each is killed equally often; a quarter of the time the next one dies while we are still getting up.
+        """
+        chance = random.Random(self.seed)
+        victims = [VICTIMS[n % len(VICTIMS)] for n in range(self.kills)]
+        chance.shuffle(victims)
+        return [(victim, chance.random() >= 0.25) for victim in victims]
+
+    def _at_point(self, system: System, program: str, point: str) -> bool:
         """Start a program so that it dies at a point, wait until it has, and start it again."""
         process = system.processes[program]
         process.kill()
         process.wait()
         system.start(program, kill_at=point)
         try:
-            system.processes[program].wait(30)
-            died = system.processes[program].returncode == -signal.SIGKILL
+            died = system.processes[program].wait(self.patience_s) == -signal.SIGKILL
         except subprocess.TimeoutExpired:
             system.processes[program].kill()
             system.processes[program].wait()
@@ -496,35 +611,37 @@ class Campaign:
         system.start(program)
         return died
 
-    def _subscribed(self, system: System) -> None:
-        """Wait until our persistent session stands at the broker: what is published before is not ours."""
-        begun = time.monotonic()
-        log = system.settings.home / "programs.log"
-        while time.monotonic() - begun < 30:
-            if "mqtt" in log.read_text(errors="replace") and "subscribed" in log.read_text(errors="replace"):
-                return
-            time.sleep(0.1)
-        raise TimeoutError("the MQTT door never subscribed")
+    def _flows(self, system: System, feeders: Mapping[str, Feeder], victims: Sequence[str]) -> None:
+        """Wait until what these programs do is seen to be done again."""
+        url = system.settings.database_url
+        doors = {"serve": "push", "collect": "file", "postgres": "push"}
+        for victim in victims:
+            feeder = feeders.get(doors.get(victim, ""))
+            before = feeder.acked if feeder is not None else len(stored(url))
+
+            def goes_on(feeder: Feeder | None = feeder, before: int = before) -> bool:
+                if feeder is None:
+                    return len(stored(url)) > before
+                feeder.check()
+                return feeder.acked > before
+
+            _until(goes_on, self.patience_s, f"{victim} does nothing")
 
     @staticmethod
-    def _settled(
-        system: System, ledger: Ledger, feeders: Sequence[Feeder]
-    ) -> tuple[dict[tuple[str, str, datetime], float], int]:
+    def _settle(system: System, ledger: Ledger, feeders: Mapping[str, Feeder]) -> None:
         """Wait until everything acknowledged has been applied, or until nothing has moved for long."""
+        url = system.settings.database_url
         begun = moved = time.monotonic()
         before = -1
-        while True:
-            waiting = sum(f.look() for f in feeders if isinstance(f, FileFeeder))
-            kept = stored(system.settings.database_url)
+        while time.monotonic() - moved < 20 and time.monotonic() - begun < 180:
+            waiting = sum(f.look() for f in feeders.values() if isinstance(f, FileFeeder))
+            kept = stored(url)
             want = {key for batch in ledger.batches.values() if batch.acked for key in batch.readings}
-            pending, doubled = _rest(system.settings.database_url)
-            if pending == 0 and waiting == 0 and want <= kept.keys():
-                return kept, doubled
+            if not pending(url) and not waiting and want <= kept.keys():
+                return
             if len(kept) != before:
                 before, moved = len(kept), time.monotonic()
-            if time.monotonic() - moved > 20 or time.monotonic() - begun > 120:
-                return kept, doubled
-            time.sleep(0.2)
+            time.sleep(0.3)
 
 
 async def _prepare(settings: Settings) -> str:
