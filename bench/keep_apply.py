@@ -43,7 +43,9 @@ def client_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-async def run(server: PrivatePostgres, home: Path, series: int, batch: int, batches: int, per: int) -> dict[str, float]:
+async def run(
+    server: PrivatePostgres, home: Path, series: int, batch: int, batches: int, per: int
+) -> dict[str, float]:
     """Take batches and measure."""
     clock = HeldClock(datetime(2026, 11, 23, 7, 0, tzinfo=UTC))
     db = Database(server.url)
@@ -64,19 +66,18 @@ async def run(server: PrivatePostgres, home: Path, series: int, batch: int, batc
         if n == 0:
             start_client, start_server, start = client_cpu(), server_cpu(postmaster), time.perf_counter()
         which = chance.permutation(series)[:many]
-        key = np.repeat(which, per).astype(np.int32)
         at = now - np.tile(np.arange(per, dtype=np.int64), len(which)) * (60_000_000 // per)
         mapped = Mapped(
             readings=Readings.of(
-                keys,
-                units,
-                key,
+                [keys[i] for i in which],
+                units[:many],
+                np.repeat(np.arange(many), per),
                 at,
-                np.round(chance.normal(30, 5, len(key)), 1),
-                np.zeros(len(key)),
-                np.full(len(key), now),
-                np.full(len(key), n + 10),
-                np.arange(1, len(key) + 1),
+                np.round(chance.normal(30, 5, many * per), 1),
+                np.zeros(many * per),
+                np.full(many * per, now),
+                np.full(many * per, n + 10),
+                np.arange(1, many * per + 1),
             )
         )
         begun = time.perf_counter()
@@ -98,7 +99,10 @@ async def run(server: PrivatePostgres, home: Path, series: int, batch: int, batc
     begun, start_client, start_server = time.perf_counter(), client_cpu(), server_cpu(postmaster)
     await keep.work_due()
     found["rollup_us"] = round(
-        (client_cpu() - start_client + server_cpu(postmaster) - start_server) / (readings + 2 * many * per) * 1e6, 2
+        (client_cpu() - start_client + server_cpu(postmaster) - start_server)
+        / (readings + 2 * many * per)
+        * 1e6,
+        2,
     )
     found["rollup_s"] = round(time.perf_counter() - begun, 2)
     await db.close()

@@ -1,5 +1,6 @@
 """Readings go into state, history and rollups once, whatever the order in which they arrive."""
 
+import asyncio
 import json
 import random
 from collections.abc import Sequence
@@ -216,3 +217,19 @@ async def test_the_newest_by_series_for_those_who_watch(keep: Keep) -> None:
     assert newest == {int(kept.series[1]): to_micros(minute(1)), int(kept.series[2]): to_micros(minute(2))}
     assert [from_micros(at) for at in recent.observed_at] == [minute(2), minute(1)]
     assert await keep.seen() == {PM25.entity: (minute(1), 0), COD.entity: (minute(2), 1)}
+
+
+async def test_a_batch_that_is_not_committed_yet_is_not_left_out_of_its_hour(
+    keep: Keep, clock: HeldClock
+) -> None:
+    await take(keep, [(PM25, minute(2), 10, 0, 1)])
+    async with asyncio.TaskGroup() as group, keep.db.transaction() as tx:
+        await keep.apply(tx, readings([(PM25, minute(1), 20, 0, 1)]))
+        clock.advance(timedelta(hours=2))
+        mending = group.create_task(keep.rollups.mend())
+        # The mark is held by our batch: whoever mends the hour waits for it.
+        _, waiting = await asyncio.wait([mending], timeout=0.2)
+        assert waiting
+    async with keep.db.read() as tx:
+        assert await tx.value("SELECT count(*) FROM keep.touched") == 0
+        assert await tx.all("SELECT n_measured, sum FROM keep.hour") == [{"n_measured": 2, "sum": 30}]

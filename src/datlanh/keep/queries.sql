@@ -7,35 +7,55 @@ CREATE TEMP TABLE IF NOT EXISTS keep_staging (
     kind smallint NOT NULL, top boolean NOT NULL
 ) ON COMMIT DELETE ROWS
 
--- name: insert_hot
--- New readings into the day partitions; which ones met a known key is told as packed numbers.
-WITH put AS (
+-- name: take
+-- New readings into the day partitions and the late rows, newer ones into the state, a mark for each hour that
+-- got something new. Told as packed numbers: readings that met a known key (hot, late), and (i, instant before)
+-- of those that moved a state.
+WITH s AS {staged},
+put AS (
     INSERT INTO keep.history (series_no, observed_at, value, revision, journal, known_at, line, quality)
-    SELECT series_no, observed_at, value, revision, journal, known_at, line, quality
-    FROM pg_temp.keep_staging WHERE kind = 0
+    SELECT series_no, observed_at, value, revision, journal, known_at, line, quality FROM s WHERE kind = 0
     ON CONFLICT (series_no, observed_at) DO NOTHING
     RETURNING series_no, observed_at
-)
-SELECT CASE WHEN c.n < %(n)s THEN (
-    SELECT string_agg(int4send(s.i), ''::bytea) FROM pg_temp.keep_staging s
-    WHERE s.kind = 0 AND NOT EXISTS (
-        SELECT FROM put p WHERE p.series_no = s.series_no AND p.observed_at = s.observed_at)
-) END FROM (SELECT count(*) AS n FROM put) c
-
--- name: insert_late
--- The same for readings of closed hours.
-WITH put AS (
+),
+put_late AS (
     INSERT INTO keep.late (series_no, observed_at, value, revision, journal, known_at, line, quality)
-    SELECT series_no, observed_at, value, revision, journal, known_at, line, quality
-    FROM pg_temp.keep_staging WHERE kind = 1
+    SELECT series_no, observed_at, value, revision, journal, known_at, line, quality FROM s WHERE kind = 1
     ON CONFLICT (series_no, observed_at) DO NOTHING
     RETURNING series_no, observed_at
+),
+moved AS (
+    UPDATE keep.state t SET observed_at = s.observed_at, value = s.value, revision = s.revision,
+        journal = s.journal, known_at = s.known_at, line = s.line, quality = s.quality
+    FROM s JOIN keep.state o ON o.series_no = s.series_no
+    WHERE s.top AND t.series_no = s.series_no AND (
+        t.observed_at IS NULL OR s.observed_at > t.observed_at
+        OR (s.observed_at = t.observed_at AND (s.revision > t.revision OR (s.revision = t.revision
+            AND (s.value <> t.value OR s.quality <> t.quality)
+            AND md5(float8send(s.value) || int2send(s.quality))
+              > md5(float8send(t.value) || int2send(t.quality))))))
+    RETURNING s.i, o.observed_at AS before
+),
+whole AS MATERIALIZED (
+    -- A mark for the whole hour that is there already will do, if nobody can take it away before we commit.
+    SELECT hour FROM keep.touched WHERE series_no = 0 AND hour = ANY(%(hours)s) FOR KEY SHARE
+),
+mark AS (
+    INSERT INTO keep.touched (hour, series_no)
+    SELECT DISTINCT hour, CASE WHEN hour > %(open)s THEN 0 ELSE series_no END
+    FROM (SELECT date_bin('1 hour', observed_at - interval '1 microsecond', 'epoch') AS hour, series_no
+          FROM (SELECT series_no, observed_at FROM put UNION ALL SELECT series_no, observed_at FROM put_late) p) m
+    WHERE NOT EXISTS (SELECT FROM whole w WHERE w.hour = m.hour)
 )
-SELECT CASE WHEN c.n < %(n)s THEN (
-    SELECT string_agg(int4send(s.i), ''::bytea) FROM pg_temp.keep_staging s
-    WHERE s.kind = 1 AND NOT EXISTS (
-        SELECT FROM put p WHERE p.series_no = s.series_no AND p.observed_at = s.observed_at)
-) END FROM (SELECT count(*) AS n FROM put) c
+SELECT
+    CASE WHEN (SELECT count(*) FROM put) < %(hot)s THEN (
+        SELECT string_agg(int4send(s.i), ''::bytea) FROM s WHERE s.kind = 0 AND NOT EXISTS (
+            SELECT FROM put p WHERE p.series_no = s.series_no AND p.observed_at = s.observed_at)) END,
+    CASE WHEN (SELECT count(*) FROM put_late) < %(late)s THEN (
+        SELECT string_agg(int4send(s.i), ''::bytea) FROM s WHERE s.kind = 1 AND NOT EXISTS (
+            SELECT FROM put_late p WHERE p.series_no = s.series_no AND p.observed_at = s.observed_at)) END,
+    (SELECT string_agg(int4send(i) || timestamptz_send(coalesce(before, '-infinity'::timestamptz)), ''::bytea)
+     FROM moved)
 
 -- name: met_hot
 -- Of readings that met a known key, those that say something else or have a newer revision.
@@ -106,22 +126,21 @@ WHERE s.i = ANY(%(ids)s)
 ORDER BY s.series_no, s.observed_at, s.i
 RETURNING series_no, observed_at, value, quality::int4 AS quality
 
--- name: move_state
--- The newest reading of each series of the batch, if it is newer than the state; packed (i, instant before).
-WITH moved AS (
-    UPDATE keep.state t SET observed_at = s.observed_at, value = s.value, revision = s.revision,
-        journal = s.journal, known_at = s.known_at, line = s.line, quality = s.quality
-    FROM pg_temp.keep_staging s JOIN keep.state o ON o.series_no = s.series_no
-    WHERE s.top AND t.series_no = s.series_no AND (
-        t.observed_at IS NULL OR s.observed_at > t.observed_at
-        OR (s.observed_at = t.observed_at AND (s.revision > t.revision OR (s.revision = t.revision
-            AND (s.value <> t.value OR s.quality <> t.quality)
-            AND md5(float8send(s.value) || int2send(s.quality))
-              > md5(float8send(t.value) || int2send(t.quality))))))
-    RETURNING s.i, o.observed_at AS before
-)
-SELECT string_agg(int4send(i) || timestamptz_send(coalesce(before, '-infinity'::timestamptz)), ''::bytea)
-FROM moved
+-- name: few
+-- A small batch travels as parameters instead of a table of its own.
+SELECT i, series_no, timestamptz 'epoch' + observed_at * interval '1 microsecond' AS observed_at, value, revision,
+       journal, timestamptz 'epoch' + known_at * interval '1 microsecond' AS known_at, line, quality, kind, top
+FROM unnest(%(s_i)s::int4[], %(s_series_no)s::int8[], %(s_observed_at)s::int8[], %(s_value)s::float8[],
+            %(s_revision)s::int8[], %(s_journal)s::int8[], %(s_known_at)s::int8[], %(s_line)s::int4[],
+            %(s_quality)s::int2[], %(s_kind)s::int2[], %(s_top)s::bool[])
+     AS t(i, series_no, observed_at, value, revision, journal, known_at, line, quality, kind, top)
+
+-- name: mark
+-- Marks for hours in which a correction won.
+INSERT INTO keep.touched (hour, series_no)
+SELECT DISTINCT hour, CASE WHEN hour > %(open)s THEN 0 ELSE series_no END
+FROM (SELECT date_bin('1 hour', observed_at - interval '1 microsecond', 'epoch') AS hour, series_no
+      FROM pg_temp.keep_staging s WHERE s.i = ANY(%(ids)s)) m
 
 -- name: states
 -- The newest readings of entities, for an answer.

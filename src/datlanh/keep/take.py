@@ -6,6 +6,7 @@ together. The one thing to know: nothing here depends on the order in which batc
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import structlog
@@ -17,7 +18,7 @@ from datlanh.keep.fact import take_facts
 from datlanh.keep.partition import Partitions
 from datlanh.keep.registry import Registry
 from datlanh.keep.version import content, order, same_key
-from datlanh.kernel import Clock, Transaction, queries, to_micros
+from datlanh.kernel import Clock, Transaction, from_micros, queries, to_micros
 from datlanh.model.errors import BadInput
 from datlanh.model.messages.keep import StateMoved
 from datlanh.model.reading import Mapped, Readings
@@ -32,6 +33,8 @@ HOUR_US = 3_600_000_000
 SETTLE_US = 60_000_000
 """How long after its end an hour may still get stragglers before its rollup is made."""
 AHEAD_US = 400 * 24 * HOUR_US
+FEW = 256
+"""Batches up to this size travel as parameters, larger ones by COPY."""
 NAMED = 200
 """Most entities that one StateMoved names."""
 
@@ -60,17 +63,22 @@ class Taker:
         self._registry = registry
         self._partitions = partitions
         self._sql = queries(__package__)
+        self._take_many = self._sql["take"].replace(
+            "{staged}", "NOT MATERIALIZED (SELECT * FROM pg_temp.keep_staging)"
+        )
+        self._take_few = self._sql["take"].replace("{staged}", f"MATERIALIZED ({self._sql['few']})")
         # One round trip: the lock first, so that what is read after it cannot change until we commit.
         self._begin = (
             f"SELECT pg_advisory_xact_lock_shared({LOCK_KEEP}, {LOCK_CLOSING});"
-            f" {self._sql['staging']}; DELETE FROM pg_temp.keep_staging;"
             " SELECT epoch, closing_to FROM keep.position"
         )
+        staging = self._sql["staging"]
+        self._stage = f"SET LOCAL client_min_messages = warning; {staging}; DELETE FROM pg_temp.keep_staging"
 
     async def take(self, tx: Transaction, mapped: Mapped, closing_to: int) -> Kept:
         """Take what was mapped; `closing_to` (µs) is where hours are closed when nothing was ever closed."""
         readings = mapped.readings
-        cursor = await tx.conn.execute("SET LOCAL client_min_messages = warning; " + self._begin)
+        cursor = await tx.conn.execute(self._begin)
         while cursor.nextset():
             pass
         row = await cursor.fetchone()
@@ -172,26 +180,45 @@ class Taker:
         days = np.unique(rows["observed_at"][kind == HOT] // (24 * HOUR_US))
         await self._partitions.ensure(days.tolist())
         rows = {**rows, "kind": kind, "top": top}
+        fresh[rows["i"][main]] = True
+        given: dict[str, Any] = {
+            "hot": int((kind == HOT).sum()),
+            "late": int((kind == LATE).sum()),
+            "open": from_micros(now - HOUR_US - SETTLE_US),
+        }
+        hours = np.unique(columns.hours(rows["observed_at"]))
+        given["hours"] = [from_micros(hour) for hour in hours[hours + HOUR_US + SETTLE_US > now].tolist()]
+        few = len(kind) <= FEW
+        if few:
+            given |= {f"s_{name}": rows[name].tolist() for name in _STAGED}
+        else:
+            await self._put_in_place(tx, rows)
+        cursor = await tx.conn.execute(self._take_few if few else self._take_many, given)
+        found = await cursor.fetchone()
+        assert found is not None
+        self._note_moved(found[2], rows, current, before)
+        losers = rows["i"][~main]
+        if few and (found[0] is not None or found[1] is not None or len(losers)):
+            await self._put_in_place(tx, rows)
+        replaced: list[int] = []
+        for name, met in (("hot", found[0]), ("late", found[1])):
+            if met is not None:
+                ids = np.frombuffer(met, ">i4").astype(np.int32)
+                fresh[ids] = False
+                replaced += await self._correct(tx, name, rows, ids, fresh, changed)
+        if len(losers):
+            await self._lose(tx, rows, losers, fresh, changed)
+        if replaced:
+            await tx.run(self._sql["mark"], {"open": given["open"], "ids": replaced})
+
+    async def _put_in_place(self, tx: Transaction, rows: columns.Columns) -> None:
+        await tx.conn.execute(self._stage)
         await columns.put(
             tx,
             "pg_temp.keep_staging",
             _STAGED,
             [(wire, rows[name]) for name, wire in zip(_STAGED, _KINDS, strict=True)],
         )
-        fresh[rows["i"][main]] = True
-        for layer, name in ((HOT, "hot"), (LATE, "late")):
-            wanted = int((kind == layer).sum())
-            if wanted:
-                met = await tx.value(self._sql[f"insert_{name}"], {"n": wanted})
-                if met is not None:
-                    ids = np.frombuffer(met, ">i4").astype(np.int32)
-                    fresh[ids] = False
-                    await self._correct(tx, name, rows, ids, fresh, changed)
-        losers = rows["i"][~main]
-        if len(losers):
-            await self._lose(tx, rows, losers, fresh, changed)
-        await self._move_state(tx, rows, current, before)
-        await self._touch(tx, rows, fresh, now)
 
     async def _correct(
         self,
@@ -201,11 +228,11 @@ class Taker:
         ids: NDArray[np.int32],
         fresh: NDArray[np.bool_],
         changed: NDArray[np.bool_],
-    ) -> None:
-        """Settle readings that met a known key."""
+    ) -> list[int]:
+        """Settle readings that met a known key; those that won."""
         met = await tx.all(self._sql[f"met_{name}"], {"ids": ids.tolist()})
         if not met:
-            return
+            return []
         at = {int(i): place for place, i in enumerate(rows["i"])}
         raised: list[int] = []
         replaced: list[int] = []
@@ -233,6 +260,7 @@ class Taker:
             fresh[replaced] = changed[replaced] = True
         if lost:
             await self._lose(tx, rows, np.array(lost, np.int32), fresh, changed)
+        return replaced
 
     async def _lose(
         self,
@@ -256,14 +284,13 @@ class Taker:
             i = rows["i"][place]
             fresh[i] = changed[i] = key in said
 
-    async def _move_state(
-        self,
-        tx: Transaction,
+    @staticmethod
+    def _note_moved(
+        packed: bytes | None,
         rows: columns.Columns,
         current: NDArray[np.bool_],
         before: NDArray[np.int64],
     ) -> None:
-        packed = await tx.value(self._sql["move_state"])
         if packed is None:
             return
         moved = np.frombuffer(packed, np.dtype([("i", ">i4"), ("before", ">i8")]))
@@ -284,22 +311,6 @@ class Taker:
         place[place == len(numbers)] = 0
         hit = numbers[place] == rows["series_no"]
         before[rows["i"][hit]] = pasts[place[hit]]
-
-    async def _touch(
-        self, tx: Transaction, rows: columns.Columns, fresh: NDArray[np.bool_], now: int
-    ) -> None:
-        """Mark the hours whose rollups are no longer right."""
-        news = fresh[rows["i"]]
-        if not news.any():
-            return
-        hour = columns.hours(rows["observed_at"][news])
-        series = rows["series_no"][news]
-        # An hour that will be made as a whole anyway needs one mark, not one a series.
-        series = np.where(hour + HOUR_US + SETTLE_US > now, 0, series)
-        marks = np.unique(np.stack((hour, series)), axis=1)
-        await columns.put(
-            tx, "keep.touched", ("hour", "series_no"), [("instant", marks[0]), ("int8", marks[1])]
-        )
 
     def _tell(self, tx: Transaction, kept: Kept) -> None:
         moved = np.unique(kept.key[kept.current & kept.fresh]) if len(kept) else np.empty(0, np.int32)
