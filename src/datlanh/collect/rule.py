@@ -334,6 +334,12 @@ class Columns:
         self.line.append(line)
         self.revision.append(self.default_revision if revision is None else revision)
 
+    def cut(self, taken: int, missing: int) -> None:
+        """Take back what was added since there were so many readings and so many missing values."""
+        for column in (self.key, self.at, self.value, self.quality, self.line, self.revision):
+            del column[taken:]
+        self.missing = missing
+
     def refuse(self, line: int, odd: Odd, raw: bytes | str, path: str = "") -> None:
         """Refuse a piece, with its reason, place and bytes."""
         self.refusals.append(self._refusal(line, odd, raw, path))
