@@ -209,6 +209,8 @@ def problems(begins: Condition, ends: Condition | None) -> list[str]:
         both_own = condition.kind in (ConditionKind.BETWEEN, ConditionKind.OUTSIDE) and any(given)
         if not all(given) and not both_own:
             found.append("detect.condition_incomplete")
+    if begins.of.endswith(".*") and begins.kind is not ConditionKind.MISSING_FOR:
+        found.append("detect.star_needs_silence")
     if ends is not None:
         if (ends.of, ends.reads) != (begins.of, begins.reads):
             found.append("detect.ends_reads_another")

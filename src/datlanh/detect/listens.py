@@ -136,6 +136,7 @@ class Detect:
         self._loading = asyncio.Lock()
         self._unsettled: set[str] = set()
         self._listening_since = clock.now()
+        self._swept = False
         self._by_attribute: dict[str, list[DetectionDeclaration]] = {}
         self._by_type: dict[str, list[DetectionDeclaration]] = {}
         self._by_place: dict[str, list[DetectionDeclaration]] = {}
@@ -166,8 +167,8 @@ class Detect:
         self._mirror = None
         self._unsettled.clear()
 
-    async def _look(self, tx: Transaction) -> Mirror:
-        """The mirror, as it stands in the database now."""
+    async def _look(self, tx: Transaction, kept: Kept | None = None) -> Mirror:
+        """The mirror, as it stands in the database now; `kept` is the batch that will be looked at next."""
         if self._unsettled:
             outcomes = await store.outcomes(tx, self._unsettled)
             if "aborted" in outcomes.values():
@@ -178,7 +179,7 @@ class Detect:
         today = self._today()
         if mirror is None:
             async with self._loading:
-                mirror = self._mirror or await self._load(tx, today)
+                mirror = self._mirror or await self._load(tx, today, kept)
         since, rows = await store.moved_watches(tx, mirror.since)
         for row in rows:
             await self._refresh(tx, mirror, row)
@@ -191,7 +192,7 @@ class Detect:
     def _today(self) -> date:
         return self._clock.now().astimezone(PROVINCE_ZONE).date()
 
-    async def _load(self, tx: Transaction, today: date) -> Mirror:
+    async def _load(self, tx: Transaction, today: date, kept: Kept | None) -> Mirror:
         mirror = Mirror()
         mirror.since = await store.horizon(tx)
         for row in await store.all_watches(tx):
@@ -200,7 +201,7 @@ class Detect:
         mirror.day = today
         for series in await self._keep.series(tx):
             self._tie(mirror, series.number, series.key, series.unit)
-        await self._remember(tx, mirror)
+        await self._remember(tx, mirror, _before(kept))
         WATCHES.set(len(mirror))
         self._mirror = mirror
         return mirror
@@ -239,8 +240,8 @@ class Detect:
             ),
         )
 
-    async def _remember(self, tx: Transaction, mirror: Mirror) -> None:
-        """Make the memories again from history, after a start."""
+    async def _remember(self, tx: Transaction, mirror: Mirror, before: Mapping[int, int]) -> None:
+        """Make the memories again from history, after a start; of series in `before` only up to that instant."""
         now = to_micros(self._clock.now())
         groups: dict[int, list[Entry]] = {}
         for entry in mirror:
@@ -266,7 +267,7 @@ class Detect:
                     (at, value)
                     for series in entry.series
                     for at, value, quality in seen.get(series, ())
-                    if quality in rule.accepts
+                    if quality in rule.accepts and at <= before.get(series, at)
                 )
                 mirror.stand(entry, rebuild(rule, entry.watch, past))
 
@@ -402,7 +403,7 @@ class Detect:
 
     async def feed(self, tx: Transaction, kept: Kept) -> int:
         """Look at a batch that was kept, in the same transaction; how many events began or ended."""
-        mirror = await self._look(tx)
+        mirror = await self._look(tx, kept)
         await self._meet(tx, mirror, kept)
         seen: dict[int, tuple[Entry, list[tuple[Observation, int]]]] = {}
         for pick in mirror.pick(kept):
@@ -470,6 +471,10 @@ class Detect:
     async def work_due(self) -> int:
         """Look at the watches for which time alone may matter: silence, and readings that stand for a while."""
         now = self._clock.now()
+        if not self._swept:
+            async with self._db.transaction() as tx:
+                await self._withdraw(tx)
+            self._swept = True
         async with self._db.transaction() as tx:
             nos = await store.due_watches(tx, now, 500)
             if not nos:
@@ -503,6 +508,35 @@ class Detect:
             await store.put_off(tx, later)
             await self._write(tx, mirror, moved)
             return len(nos)
+
+    async def _withdraw(self, tx: Transaction) -> None:
+        """End the events of detections that their packs no longer declare, or not for the subject.
+
+        A pack that was left out because of a mistake withdraws nothing: its events stay on.
+        """
+        mirror = await self._look(tx)
+        gone = [entry for entry in mirror if entry.watch.event and self._withdrawn(entry)]
+        if not gone:
+            return
+        now = self._clock.now()
+        ended, moved = [], []
+        for row in await store.lock_watches(tx, sorted(entry.no for entry in gone)):
+            entry = mirror.entries[mirror.by_no[row["no"]]]
+            self._stand(mirror, entry, row)
+            watch, told = switch_off(entry.watch, now)
+            ended += [self._ended(tx, entry, one, "withdrawn") for one in told if isinstance(one, Ended)]
+            moved.append((entry, watch, None))
+        await store.end_events(tx, ended)
+        self._unsettled.add(await store.move_watches(tx, moved))
+        for entry, watch, _ in moved:
+            entry.version += 1
+            mirror.stand(entry, watch)
+
+    def _withdrawn(self, entry: Entry) -> bool:
+        declared = self._packs.detections.get(entry.detection)
+        if declared is not None:
+            return not _meant(declared, entry.subject)
+        return entry.detection.partition(".")[0] in self._packs.packs
 
     # -- moving
 
@@ -708,6 +742,13 @@ class Detect:
         if row is None:
             raise NotFound("detect.no_such_event", event=id)
         return _event(row)
+
+
+def _before(kept: Kept | None) -> dict[int, int]:
+    """The newest instant of each series before a batch, which history holds already."""
+    if kept is None or not len(kept):
+        return {}
+    return dict(zip(kept.series.tolist(), kept.before.tolist(), strict=True))
 
 
 def _conditions(declared: DetectionDeclaration) -> tuple[Condition, ...]:

@@ -226,6 +226,7 @@ def test_switching_off_ends_what_is_on() -> None:
         (Condition(kind=ConditionKind.ABOVE, high=0.0), None, []),
         (Condition(kind=ConditionKind.ABOVE), None, ["detect.condition_incomplete"]),
         (Condition(kind=FLAT), None, ["detect.condition_incomplete"]),
+        (Condition(kind=ABOVE, of="A.*", high=1), None, ["detect.star_needs_silence"]),
         (Condition(kind=ABOVE, of="A.b", high=1), Condition(kind=BELOW, low=1), ["detect.ends_reads_another"]),
         (Condition(kind=ABOVE, high=1), Condition(kind=MISSING, span=MIN), ["detect.silence_ends_nothing"]),
         (CHANGING, Condition(kind=CHANGED, high=1, span=2 * MIN), ["detect.ends_remembers_another"]),

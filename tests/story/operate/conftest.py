@@ -78,6 +78,7 @@ class Centre:
         types: Sequence[TypeDeclaration] = (),
         areas_of: Callable[[Transaction, str], Awaitable[Sequence[str]]] | None = None,
         area_holds: Callable[[str, float, float, date], Awaitable[bool]] | None = None,
+        left_out: bool = False,
     ) -> None:
         pack = Pack(
             id="air",
@@ -91,7 +92,7 @@ class Centre:
             types={one.id: one for one in types},
         )
         self.db, self.clock, self.limits = db, clock, Limits()
-        packs = Packs(packs={"air": pack})
+        packs = Packs(packs={} if left_out else {"air": pack})
         self.keep = Keep(db, clock, settings)
         self.detect = Detect(
             db, clock, packs, self.keep, limits=self.limits, areas_of=areas_of, area_holds=area_holds

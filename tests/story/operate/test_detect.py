@@ -383,3 +383,16 @@ async def test_an_event_says_which_reading_settled_it(centre: Any, clock: HeldCl
     assert (event.observed_at, event.journal, event.line, event.limit) == (clock.now(), 1, 3, 50)
     assert event.series == 1
     assert np.isclose(event.value or 0, 60)
+
+
+async def test_what_a_pack_no_longer_declares_is_over_but_a_pack_left_out_ends_nothing(
+    centre: Any, centre_of: Any, a_detection: Any
+) -> None:
+    await centre.send([60])
+    await centre_of(left_out=True).due()
+    assert (await centre.alarm()).active
+    await centre_of(a_detection("other", above(99.0))).due()
+    assert not (await centre.alarm()).active
+    async with centre.db.read() as tx:
+        (event,) = await centre.detect.events(tx)
+    assert event.cause == "withdrawn"

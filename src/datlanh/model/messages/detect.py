@@ -38,7 +38,11 @@ class EventBegan(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class EventEnded(Message):
-    """An event is over. `cause` is `condition`, or `disabled` when its detection was switched off for the subject."""
+    """An event is over.
+
+    `cause` is `condition`; `disabled` when its detection was switched off for the subject; `withdrawn` when its pack
+    no longer declares it.
+    """
 
     event: str
     detection: str
