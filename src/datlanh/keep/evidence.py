@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from datlanh.keep.lake import Lake, as_file, enter
-from datlanh.keep.warehouse import SCHEMAS, File, as_text, listed, pa
+from datlanh.keep.warehouse import File, arrow, as_text, listed, schema
 from datlanh.kernel import Clock, Database
 from datlanh.kernel.chaos import point
 from datlanh.model.errors import Refused
@@ -129,7 +129,7 @@ class Archive:
     async def _write(self, token: str, day: date, number: int, part: list[Evidence]) -> Path:
         def write() -> Path:
             part.sort(key=lambda row: row.seq)
-            table = pa.table(
+            table = arrow().table(
                 {
                     "seq": [row.seq for row in part],
                     "received_at": [row.received_at for row in part],
@@ -143,7 +143,7 @@ class Archive:
                     "body": [bytes(row.body) for row in part],
                     "meta": [as_text(row.meta) for row in part],
                 },
-                schema=SCHEMAS["journal"],
+                schema=schema("journal"),
             )
             return self._warehouse.write("journal", day, f"{token}-{number:04d}", table)
 

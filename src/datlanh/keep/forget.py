@@ -18,7 +18,7 @@ import structlog
 from datlanh.keep.lake import Lake, enter
 from datlanh.keep.seal import Sealer
 from datlanh.keep.take import LOCK_CLOSING, LOCK_KEEP
-from datlanh.keep.warehouse import File, listed, pa
+from datlanh.keep.warehouse import File, arrow, listed
 from datlanh.kernel import Clock, Database, Transaction
 from datlanh.kernel.chaos import point
 from datlanh.model.errors import NotFound
@@ -180,7 +180,7 @@ class Forgetter:
                 continue
             old.append(file)
             gone += int(hit.sum())
-            rest = table.filter(pa.array(~hit))
+            rest = table.filter(arrow().array(~hit))
             if rest.num_rows:
                 stem = file.path.rpartition("/")[2].removesuffix(".parquet")
                 name = f"{stem.partition('~')[0]}~{token}-{place}"

@@ -24,7 +24,7 @@ from datlanh.keep.layer import FOREVER
 from datlanh.keep.partition import Partitions
 from datlanh.keep.take import HOUR_US, LOCK_CLOSING, LOCK_KEEP
 from datlanh.keep.version import KINDS, NAMES, settle
-from datlanh.keep.warehouse import SCHEMAS, File, Name, history_table, pa
+from datlanh.keep.warehouse import File, Name, arrow, history_table, names, schema
 from datlanh.kernel import Clock, Database, Settings, Transaction, from_micros, to_micros
 from datlanh.kernel.chaos import point
 
@@ -194,8 +194,9 @@ class Sealer:
         old = [file.path for file in self._warehouse.files("series")]
         if any(path.endswith(f"/{token}.parquet") for path in old):
             return
-        names = SCHEMAS["series"].names
-        table = pa.table({name: [row[name] for row in rows] for name in names}, schema=SCHEMAS["series"])
+        table = arrow().table(
+            {name: [row[name] for row in rows] for name in names("series")}, schema=schema("series")
+        )
         path = self._warehouse.write("series", None, token, table)
         self._warehouse.commit("series", add=[path], remove=old, token=token)
 
@@ -367,8 +368,8 @@ class Sealer:
         expired = swept = 0
         async with self._db.read() as tx:
             rows = await tx.all("SELECT name, path FROM keep.lake_file")
-        names: tuple[Name, ...] = ("history", "journal", "series")
-        for name in names:
+        tables: tuple[Name, ...] = ("history", "journal", "series")
+        for name in tables:
             kept = [row["path"] for row in rows if row["name"] == name]
             if not await asyncio.to_thread(self._warehouse.on_disk, name):
                 continue

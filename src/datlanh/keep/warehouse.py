@@ -14,11 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-import duckdb
 import numpy as np
 import psycopg.conninfo
-import pyarrow
-import pyarrow.parquet
 import structlog
 from numpy.typing import NDArray
 
@@ -27,56 +24,74 @@ from datlanh.keep.durable import path_of, sync_folder, written
 from datlanh.kernel import from_micros
 from datlanh.model.errors import Unavailable
 
-# Neither of the two tells its types.
-pa: Any = pyarrow
-pq: Any = pyarrow.parquet
+
+def arrow() -> Any:
+    """Arrow, brought in when it is first needed: most programs never touch the lake, and it is heavy."""
+    return import_module("pyarrow")
+
 
 log = structlog.get_logger(__name__)
 Name = Literal["history", "journal", "series"]
 TOKEN = "datlanh.token"
 ROW_GROUP = 122_880
 
-_INSTANT = pa.timestamp("us", tz="UTC")
-SCHEMAS: Mapping[Name, pa.Schema] = {
-    "history": pa.schema(
-        [
-            pa.field("series_no", pa.int64(), nullable=False),
-            pa.field("observed_at", _INSTANT, nullable=False),
-            pa.field("value", pa.float64(), nullable=False),
-            pa.field("quality", pa.int32(), nullable=False),
-            pa.field("superseded", pa.bool_(), nullable=False),
-            pa.field("known_at", _INSTANT, nullable=False),
-            pa.field("revision", pa.int64(), nullable=False),
-            pa.field("journal", pa.int64(), nullable=False),
-            pa.field("line", pa.int32(), nullable=False),
-        ]
+# Name, type, and whether it may be missing.
+COLUMNS: Mapping[Name, tuple[tuple[str, str, bool], ...]] = {
+    "history": (
+        ("series_no", "int64", False),
+        ("observed_at", "instant", False),
+        ("value", "float64", False),
+        ("quality", "int32", False),
+        ("superseded", "bool_", False),
+        ("known_at", "instant", False),
+        ("revision", "int64", False),
+        ("journal", "int64", False),
+        ("line", "int32", False),
     ),
-    "journal": pa.schema(
-        [
-            pa.field("seq", pa.int64(), nullable=False),
-            pa.field("received_at", _INSTANT, nullable=False),
-            pa.field("source", pa.string(), nullable=False),
-            pa.field("codec", pa.string(), nullable=False),
-            pa.field("file_name", pa.string()),
-            pa.field("idempotency_key", pa.string()),
-            pa.field("hash", pa.binary(), nullable=False),
-            pa.field("items", pa.int32(), nullable=False),
-            pa.field("size", pa.int64(), nullable=False),
-            pa.field("body", pa.binary(), nullable=False),
-            pa.field("meta", pa.string(), nullable=False),
-        ]
+    "journal": (
+        ("seq", "int64", False),
+        ("received_at", "instant", False),
+        ("source", "string", False),
+        ("codec", "string", False),
+        ("file_name", "string", True),
+        ("idempotency_key", "string", True),
+        ("hash", "binary", False),
+        ("items", "int32", False),
+        ("size", "int64", False),
+        ("body", "binary", False),
+        ("meta", "string", False),
     ),
-    "series": pa.schema(
-        [
-            pa.field("series_no", pa.int64(), nullable=False),
-            pa.field("entity", pa.string(), nullable=False),
-            pa.field("type", pa.string(), nullable=False),
-            pa.field("attribute", pa.string(), nullable=False),
-            pa.field("dataset", pa.string(), nullable=False),
-            pa.field("unit", pa.string(), nullable=False),
-        ]
+    "series": (
+        ("series_no", "int64", False),
+        ("entity", "string", False),
+        ("type", "string", False),
+        ("attribute", "string", False),
+        ("dataset", "string", False),
+        ("unit", "string", False),
     ),
 }
+
+
+def schema(name: Name) -> Any:
+    """The columns of a table, for Arrow."""
+    pa = arrow()
+    return pa.schema(
+        [
+            pa.field(column, _instant() if kind == "instant" else getattr(pa, kind)(), nullable=nullable)
+            for column, kind, nullable in COLUMNS[name]
+        ]
+    )
+
+
+def names(name: Name) -> list[str]:
+    """The names of a table's columns."""
+    return [column for column, _, _ in COLUMNS[name]]
+
+
+def _instant() -> Any:
+    return arrow().timestamp("us", tz="UTC")
+
+
 _DAY_OF: Mapping[Name, str | None] = {"history": "observed_at", "journal": "received_at", "series": None}
 # What rises steadily within a series takes next to nothing as differences.
 _ENCODINGS: Mapping[Name, Mapping[str, str]] = {
@@ -118,7 +133,7 @@ class Warehouse:
             raise Unavailable("keep.lake_only_local", folder=folder)
         self.folder = path_of(folder).resolve()
         self._database_url = database_url
-        self._duck: duckdb.DuckDBPyConnection | None = None
+        self._duck: Any = None
         self._opening = threading.Lock()
 
     # -- Iceberg
@@ -136,7 +151,7 @@ class Warehouse:
             "datlanh",
             uri=uri,
             warehouse=self.folder.as_uri(),
-            **{"py-io-impl": "datlanh.keep.durable.DurableIO"},
+            **{"py-io-impl": "datlanh.keep.icefile.DurableIO"},
         )
         try:
             yield catalog
@@ -159,11 +174,11 @@ class Warehouse:
         from pyiceberg.io.pyarrow import _pyarrow_to_schema_without_ids
         from pyiceberg.schema import assign_fresh_schema_ids
 
-        schema: Schema = assign_fresh_schema_ids(_pyarrow_to_schema_without_ids(SCHEMAS[name]))
+        columns: Schema = assign_fresh_schema_ids(_pyarrow_to_schema_without_ids(schema(name)))
         column = _DAY_OF[name]
         fields = []
         if column is not None:
-            source = schema.find_field(column).field_id
+            source = columns.find_field(column).field_id
             fields = [
                 PartitionField(
                     source_id=source, field_id=1000, transform=DayTransform(), name=f"{column}_day"
@@ -171,12 +186,12 @@ class Warehouse:
             ]
         return catalog.create_table(
             ("keep", name),
-            schema=schema,
+            schema=columns,
             partition_spec=PartitionSpec(*fields),
             sort_order=UNSORTED_SORT_ORDER,
             location=(self.folder / "keep" / name).as_uri(),
             properties={
-                "schema.name-mapping.default": schema.name_mapping.model_dump_json(),
+                "schema.name-mapping.default": columns.name_mapping.model_dump_json(),
                 "commit.manifest-merge.enabled": "true",
                 "commit.manifest.min-count-to-merge": "32",
                 "write.metadata.previous-versions-max": "10",
@@ -214,12 +229,12 @@ class Warehouse:
     def _file(self, table: Any, name: Name, found: Any) -> File:
         from pyiceberg.conversions import from_bytes
 
-        schema = table.schema()
+        described = table.schema()
         instant = _DAY_OF[name] or ""
-        number = SCHEMAS[name].names[0]
+        number = names(name)[0]
 
         def bound(which: Mapping[int, bytes], column: str) -> int:
-            field = schema.find_field(column)
+            field = described.find_field(column)
             return int(from_bytes(field.field_type, which[field.field_id]))
 
         first_at = bound(found.lower_bounds, instant) if instant else 0
@@ -241,17 +256,17 @@ class Warehouse:
             data = data / f"{_DAY_OF[name]}_day={day.isoformat()}"
         path = data / f"{token}.parquet"
         with written(path) as file:
-            pq.write_table(
-                rows.cast(SCHEMAS[name]),
+            import_module("pyarrow.parquet").write_table(
+                rows.cast(schema(name)),
                 file,
                 compression={
                     column: "none" if (name, column) == ("journal", "body") else "zstd"
-                    for column in SCHEMAS[name].names
+                    for column in names(name)
                 },
                 use_dictionary=_DICTIONARY[name],
                 column_encoding=dict(_ENCODINGS[name]),
                 row_group_size=ROW_GROUP,
-                write_statistics=[c for c in SCHEMAS[name].names if c not in ("body", "meta", "hash")],
+                write_statistics=[c for c in names(name) if c not in ("body", "meta", "hash")],
                 store_schema=False,
             )
         return path
@@ -375,7 +390,7 @@ class Warehouse:
         connection = self._connection().cursor()
         try:
             found = connection.execute(sql, params or {}).fetchnumpy()
-        except duckdb.IOException as error:
+        except self._duckdb().IOException as error:
             raise Unavailable("keep.lake_moved", retry_after=1) from error
         finally:
             connection.close()
@@ -386,15 +401,19 @@ class Warehouse:
         connection = self._connection().cursor()
         try:
             return connection.sql(sql).to_arrow_table()
-        except duckdb.IOException as error:
+        except self._duckdb().IOException as error:
             raise Unavailable("keep.lake_moved", retry_after=1) from error
         finally:
             connection.close()
 
-    def _connection(self) -> duckdb.DuckDBPyConnection:
+    @staticmethod
+    def _duckdb() -> Any:
+        return import_module("duckdb")
+
+    def _connection(self) -> Any:
         with self._opening:
             if self._duck is None:
-                self._duck = duckdb.connect(
+                self._duck = self._duckdb().connect(
                     config={
                         "threads": 2,
                         "memory_limit": "1GB",
@@ -423,19 +442,20 @@ def history_table(rows: Columns, superseded: NDArray[np.bool_]) -> Any:
     """Versions as the lake keeps them, sorted by series and instant; superseded ones after the one that holds."""
     places = np.lexsort((superseded, rows["observed_at"], rows["series_no"]))
     rows, superseded = pick(rows, places), superseded[places]
+    pa = arrow()
     return pa.table(
         {
             "series_no": rows["series_no"],
-            "observed_at": pa.array(rows["observed_at"]).cast(_INSTANT),
+            "observed_at": pa.array(rows["observed_at"]).cast(_instant()),
             "value": rows["value"],
             "quality": rows["quality"].astype(np.int32),
             "superseded": pa.array(superseded),
-            "known_at": pa.array(rows["known_at"]).cast(_INSTANT),
+            "known_at": pa.array(rows["known_at"]).cast(_instant()),
             "revision": rows["revision"],
             "journal": rows["journal"],
             "line": rows["line"].astype(np.int32),
         },
-        schema=SCHEMAS["history"],
+        schema=schema("history"),
     )
 
 
