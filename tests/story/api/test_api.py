@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import psycopg
+import pytest
+
 
 async def test_signing_in_and_out(served: Any) -> None:
     client = served.client()
@@ -222,3 +225,26 @@ async def test_an_index_over_time_says_what_was_known(served: Any) -> None:
     )
     assert before.json()["points"] == []
     assert (await client.get("/api/v1/indicators/nothing/values", params=asked)).status_code == 404
+
+
+async def test_a_fault_of_ours_says_nothing_of_the_inside(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await served.signed_in("duty_officer")
+    for error, status, key in (
+        (ZeroDivisionError("secret"), 500, "http.our_fault"),
+        (psycopg.OperationalError("secret host"), 503, "kernel.database_down"),
+        (psycopg.errors.QueryCanceled("secret sql"), 503, "kernel.database_down"),
+    ):
+
+        async def broken(*_: Any, error: Exception = error) -> Any:
+            raise error
+
+        monkeypatch.setattr(served.house.share.overview, "overview", broken)
+        answer = await client.get("/api/v1/overview")
+        assert (answer.status_code, answer.json()["key"]) == (status, key)
+        assert "secret" not in answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["x-request-id"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["retry-after"] == "5"

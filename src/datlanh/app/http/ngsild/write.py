@@ -6,6 +6,7 @@ quarantine in the same commit; an answer is given only after it.
 """
 
 import asyncio
+import traceback
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -119,7 +120,8 @@ class Writer:
                         await self._write([request])
                     return
                 if not isinstance(error, Error):
-                    log.exception("ngsild.not_applied")
+                    trace = "".join(traceback.format_exception(error, limit=-20))
+                    log.error("ngsild.not_applied", trace=trace)
                 results = [
                     error
                     if isinstance(error, Error)
