@@ -110,7 +110,9 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
         database, clock, packs, keep, limits=measure, areas_of=places.areas_of, area_holds=places.holds
     )
     measure.hear(detect.feed_indicators)
-    operate = Operate(database, clock, packs, area_of=places.area_of, owner_of=places.owner_of)
+    operate = Operate(
+        database, clock, packs, area_of=places.area_of, owner_of=places.owner_of, calendar=people.calendar
+    )
     return House(
         settings=settings,
         clock=clock,

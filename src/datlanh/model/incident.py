@@ -12,6 +12,9 @@ from typing import NewType
 
 from datlanh.model.alarm import PersonRef, Text
 
+ALARMS_NAMED = 200
+"""So many alarms an incident names itself."""
+
 IncidentId = NewType("IncidentId", str)
 
 
@@ -45,6 +48,7 @@ class Step:
     role: str
     unit: str | None = None
     within: timedelta
+    working: bool = False  # `within` is working time of the province
     after: tuple[str, ...] = ()
     wants: str | None = None  # note | photo | file | reading
     state: StepState = StepState.WAITING
@@ -93,7 +97,8 @@ class Incident:
     opened_at: datetime
     opened_by: PersonRef | None = None
     steps: tuple[Step, ...] = ()
-    alarms: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()  # of a storm only the first; `AlarmFilter(incident=…)` pages through all
+    alarm_count: int = 0
     calm_at: datetime | None = None  # since when all its alarms are over
     closing: Closing | None = None
     closed_at: datetime | None = None

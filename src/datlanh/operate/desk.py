@@ -25,6 +25,7 @@ from datlanh.model.messages import Message
 from datlanh.operate import alarm as alarms
 from datlanh.operate import audit, store
 from datlanh.operate import incident as incidents
+from datlanh.operate.deadline import Due
 from datlanh.operate.listens import Listening
 from datlanh.operate.record import Record
 from datlanh.operate.room import Room
@@ -376,7 +377,7 @@ class Operate(Listening):
             by,
             key,
             None,
-            lambda i, now: incidents.start_step(i, step, by, now),
+            lambda i, now, _: incidents.start_step(i, step, by, now),
         )
 
     async def finish_step(
@@ -397,7 +398,7 @@ class Operate(Listening):
             by,
             key,
             None,
-            lambda i, now: incidents.finish_step(i, step, evidence, by, now),
+            lambda i, now, due: incidents.finish_step(i, step, evidence, by, now, due),
         )
 
     async def assign_step(
@@ -419,7 +420,7 @@ class Operate(Listening):
             by,
             key,
             None,
-            lambda i, now: incidents.assign_step(i, step, person, by, now, reason),
+            lambda i, now, _: incidents.assign_step(i, step, person, by, now, reason),
         )
 
     async def assign_incident(
@@ -443,7 +444,7 @@ class Operate(Listening):
             by,
             key,
             version,
-            lambda i, now: incidents.assign(i, person, role, unit, by, now, reason),
+            lambda i, now, _: incidents.assign(i, person, role, unit, by, now, reason),
         )
 
     async def close_incident(
@@ -468,7 +469,7 @@ class Operate(Listening):
             by,
             key,
             version,
-            lambda i, now: incidents.close(
+            lambda i, now, _: incidents.close(
                 i,
                 cause=cause,
                 ended_at=ended_at,
@@ -492,7 +493,7 @@ class Operate(Listening):
     ) -> Incident:
         """Let a closed incident run again."""
         return await self._incident(
-            tx, id, "reopen", by, key, version, lambda i, now: incidents.reopen(i, reason, by, now)
+            tx, id, "reopen", by, key, version, lambda i, now, due: incidents.reopen(i, reason, by, now, due)
         )
 
     async def _incident(
@@ -503,14 +504,15 @@ class Operate(Listening):
         by: PersonRef,
         key: str | None,
         version: int | None,
-        decide: Callable[[Incident, datetime], list[Message]],
+        decide: Callable[[Incident, datetime, Due], list[Message]],
     ) -> Incident:
         first = await self._first(tx, key, f"{what} {id}", by)
         room = Room(tx, self._clock.now())
         record = await self._held(room, id)
         if first:
             await self._as_seen(tx, record, version)
-            record.take(decide(record.thing, room.now), incidents.after)
+            due = await self._due(record.thing.steps)
+            record.take(decide(record.thing, room.now, due), incidents.after)
             await room.save()
         return record.thing
 

@@ -15,6 +15,7 @@ from datlanh.model.incident import ALARMS_NAMED, Closing, Incident, IncidentId, 
 from datlanh.model.messages import Message
 from datlanh.model.messages import operate as told
 from datlanh.model.pack import ProcedureDeclaration
+from datlanh.operate.deadline import Due, on_the_clock
 
 
 def _about(incident: Incident, now: datetime, by: PersonRef | None = None) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def planned(procedure: ProcedureDeclaration | None) -> tuple[Step, ...]:
             role=step.role,
             unit=step.unit,
             within=step.within,
+            working=step.working_time,
             after=step.after,
             wants=step.evidence,
         )
@@ -63,6 +65,7 @@ def opened(
     by: PersonRef | None,
     now: datetime,
     why: str = "",
+    due: Due = on_the_clock,
 ) -> tuple[Incident, list[Message]]:
     """An incident that starts to run, with the clocks of its first steps."""
     incident = Incident(
@@ -85,7 +88,7 @@ def opened(
         alarms=tuple(alarm.id for alarm in alarms[:ALARMS_NAMED]),
         alarm_count=len(alarms),
     )
-    ready = _ready(incident, now)
+    ready = _ready(incident, now, due)
     message = told.IncidentOpened(
         **_about(incident, now, by),
         procedure=incident.procedure,
@@ -99,11 +102,11 @@ def opened(
     return after(incident, *messages), messages
 
 
-def _ready(incident: Incident, now: datetime) -> list[told.StepReady]:
+def _ready(incident: Incident, now: datetime, due: Due) -> list[told.StepReady]:
     """The waiting steps whose turn it is."""
     done = {step.id for step in incident.steps if step.state is StepState.DONE}
     return [
-        told.StepReady(**_about(incident, now), step=step.id, due_at=now + step.within)
+        told.StepReady(**_about(incident, now), step=step.id, due_at=due(now, step))
         for step in incident.steps
         if step.state is StepState.WAITING and done.issuperset(step.after)
     ]
@@ -153,7 +156,12 @@ def start_step(incident: Incident, step: str, by: PersonRef, now: datetime) -> l
 
 
 def finish_step(
-    incident: Incident, step: str, evidence: str | None, by: PersonRef, now: datetime
+    incident: Incident,
+    step: str,
+    evidence: str | None,
+    by: PersonRef,
+    now: datetime,
+    due: Due = on_the_clock,
 ) -> list[Message]:
     """A step is done. Refuses without the evidence that it wants; the steps after it become ready."""
     found = _step(incident, step)
@@ -164,7 +172,7 @@ def finish_step(
     if found.wants and not (evidence or "").strip():
         raise Refused("operate.step_needs_evidence", step=step, wants=found.wants)
     done = told.StepDone(**_about(incident, now, by), step=step, evidence=(evidence or "").strip() or None)
-    return [done, *_ready(after(incident, done), now)]
+    return [done, *_ready(after(incident, done), now, due)]
 
 
 def assign_step(
@@ -293,14 +301,16 @@ def close(
     ]
 
 
-def reopen(incident: Incident, why: str, by: PersonRef, now: datetime) -> list[Message]:
+def reopen(
+    incident: Incident, why: str, by: PersonRef, now: datetime, due: Due = on_the_clock
+) -> list[Message]:
     """Let a closed incident run again; it needs a reason."""
     if incident.state is IncidentState.OPEN:
         raise Conflict("operate.not_closed", code=incident.code)
     if not why.strip():
         raise BadInput("operate.reason_needed")
     message = told.IncidentReopened(**_about(incident, now, by), why=why)
-    return [message, *_ready(after(incident, message), now)]
+    return [message, *_ready(after(incident, message), now, due)]
 
 
 def _must_be_open(incident: Incident) -> None:

@@ -11,15 +11,16 @@ from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Transaction
 from datlanh.kernel.outbox import many
 from datlanh.model.alarm import Alarm, AlarmId, AlarmState, PersonRef
 from datlanh.model.detection import Condition, ConditionKind
-from datlanh.model.incident import Incident, IncidentId
+from datlanh.model.incident import Incident, IncidentId, Step
 from datlanh.model.messages.detect import EventBegan, EventEnded
 from datlanh.model.pack import DetectionDeclaration, Packs, ProcedureDeclaration
 from datlanh.operate import alarm as alarms
 from datlanh.operate import code as codes
+from datlanh.operate import deadline, store
 from datlanh.operate import incident as incidents
-from datlanh.operate import store
 from datlanh.operate.record import Record
 from datlanh.operate.room import Room
+from datlanh.people import WorkingCalendar
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,8 @@ OwnerOf = Callable[[Transaction, str], Awaitable[str | None]]
 """The unit that answers for an entity."""
 AreaOf = Callable[[Transaction, str], Awaitable[str | None]]
 """The code of the area an entity lies in."""
+CalendarNow = Callable[[], Awaitable[WorkingCalendar]]
+"""The working calendar of the province as it is now."""
 
 
 class Listening:
@@ -46,12 +49,14 @@ class Listening:
         *,
         area_of: AreaOf | None = None,
         owner_of: OwnerOf | None = None,
+        calendar: CalendarNow | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
         self._packs = packs
         self._area_of = area_of
         self._owner_of = owner_of
+        self._calendar = calendar
 
     # -- events
 
@@ -215,6 +220,7 @@ class Listening:
             by=by,
             now=room.now,
             why=why,
+            due=await self._due(incidents.planned(procedure)),
         )
         opened = Record(thing=incident, new=True)
         opened.note(incident, told)
@@ -226,6 +232,12 @@ class Listening:
     @staticmethod
     def _link(record: Record[Alarm], incident: Incident, by: PersonRef | None, now: datetime) -> None:
         record.take(alarms.link(record.thing, incident.id, incident.code, by, now), alarms.after)
+
+    async def _due(self, steps: Sequence[Step]) -> deadline.Due:
+        """How the deadlines of these steps are reckoned."""
+        if self._calendar is None or not any(step.working for step in steps):
+            return deadline.on_the_clock
+        return deadline.by(await self._calendar())
 
     async def _code(self, room: Room, kind: str) -> str:
         year = room.now.astimezone(PROVINCE_ZONE).year

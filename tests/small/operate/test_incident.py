@@ -181,7 +181,7 @@ def test_reopening_puts_skipped_steps_back() -> None:
 
 
 def test_calm_is_told_once_until_an_alarm_comes_back() -> None:
-    with_alarm = replace(OPEN, alarms=("x",))
+    with_alarm = replace(OPEN, alarms=("x",), alarm_count=1)
     calm, messages = rules.calmed(with_alarm, 0, NOW)
     assert [type(m) for m in messages] == [told.IncidentCalmed]
     assert rules.calmed(calm, 0, NOW) == (calm, [])
