@@ -13,6 +13,7 @@ from datlanh.app.stage import Stage, staged
 from datlanh.kernel import Settings
 from datlanh.model.alarm import AlarmFilter, AlarmState, PersonRef
 from datlanh.model.incident import IncidentFilter
+from datlanh.model.person import system
 from datlanh.model.reading import Quality, SeriesKey
 from datlanh.testing import tt10
 from datlanh.testing.signal import Sample
@@ -20,6 +21,7 @@ from datlanh.testing.signal import Sample
 STATION = "BD_KCN01_NT01"
 ENTITY = f"urn:ngsi-ld:WastewaterObserved:{STATION}"
 BEGIN = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
+READS = ("overview.read", "alarm.read", "station.read", "area.read", "why.read", "journal.read")
 HANH = PersonRef(id="1", name="Nguyễn Thị Hạnh")
 
 
@@ -123,10 +125,15 @@ async def test_the_life_of_a_measurement(stage: Stage, settings: Settings) -> No
     assert incident.steps and incident.next_due_at is not None
 
     # 11. The console shows it
-    overview = await stage.house.share.overview.look("vi")
-    assert any(row.id == alarm.id for row in overview.alarms)
+    officer = system("console", *READS)
+    async with stage.database.read() as tx:
+        overview = await stage.house.share.overview.overview(tx, officer, "vi", 0)
+    (row,) = [row for row in overview.alarms if row.id == alarm.id]
+    assert row.limit == pytest.approx(60.75)
 
     # 12. "Why" walks the way back
     assert event.journal is not None and event.line is not None
     line = await stage.collect.line(event.journal, event.line)
     assert b"COD" in line and b"171" in line
+    said = await stage.house.share.why_text("cod", ENTITY, instants[-1], "vi")
+    assert line.decode().strip().split("\t")[1] in said
