@@ -79,9 +79,7 @@ class Past:
             return self._as_history(series, begin, end, word, width, buckets, buckets["hour"])
         rows = await self._layers.rows(tx, [series.number], first + 1, last + 1, known)
         buckets = bucket.gather(rows, columns.begins(rows["observed_at"], width))
-        return self._as_history(
-            series, begin, end, str(width // 1_000_000), width, buckets, rows["observed_at"]
-        )
+        return self._as_history(series, begin, end, str(width // 1_000_000), 0, buckets, rows["observed_at"])
 
     def _width(self, name: BucketName, first: int, last: int, points: int) -> int:
         if name == "raw":
