@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from datlanh.app.dev.generate import GENERATED
-from datlanh.kernel.migration import FLOORS
+from datlanh.kernel.revision import FLOORS
 from datlanh.kernel.outbox import message_types
 
 ROOT = Path(__file__).resolve().parents[2]

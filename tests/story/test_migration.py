@@ -6,7 +6,7 @@ import uuid
 import psycopg
 import pytest
 
-from datlanh.kernel import migrate, migration
+from datlanh.kernel import migrate, migration, revision
 from datlanh.model.errors import Refused
 
 
@@ -26,7 +26,7 @@ def revisions(url: str) -> set[str]:
 
 def test_an_empty_database_gets_everything(empty_url: str) -> None:
     assert migrate(empty_url)
-    assert revisions(empty_url) == set(migration.heads())
+    assert revisions(empty_url) == set(revision.heads())
 
 
 def test_two_programs_that_start_together_take_turns(empty_url: str) -> None:
@@ -55,10 +55,10 @@ def test_a_run_that_fails_half_way_is_resumed(empty_url: str, monkeypatch: pytes
     with pytest.raises(RuntimeError):
         migrate(empty_url)
     before = revisions(empty_url)
-    assert before < set(migration.heads())
+    assert before < set(revision.heads())
     monkeypatch.setattr(migration, "run", real)
     assert migrate(empty_url)
-    assert revisions(empty_url) == set(migration.heads())
+    assert revisions(empty_url) == set(revision.heads())
 
 
 def test_a_database_that_is_newer_than_the_program_is_refused_in_plain_words(empty_url: str) -> None:

@@ -150,7 +150,7 @@ def simulate(seed: int) -> None:
 @main.command()
 def migrate() -> None:
     """Bring the database to this version."""
-    from datlanh.kernel.migration import migrate as do
+    from datlanh.kernel import migrate as do
     from datlanh.kernel.postgres import PrivatePostgres
 
     settings = _settings()

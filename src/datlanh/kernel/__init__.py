@@ -5,13 +5,24 @@ from datlanh.kernel.database import Database, queries
 from datlanh.kernel.health import Check, Health
 from datlanh.kernel.jobs import Jobs, queue
 from datlanh.kernel.lease import Lease
-from datlanh.kernel.migration import migrate
 from datlanh.kernel.names import fold, sort_key, tidy
 from datlanh.kernel.outbox import Reader, Told
 from datlanh.kernel.postgres import PrivatePostgres
+from datlanh.kernel.revision import is_current
 from datlanh.kernel.settings import Settings
 from datlanh.kernel.transaction import LOCK_AUDIT, Transaction
 from datlanh.kernel.words import say
+
+
+def migrate(url: str) -> list[str]:
+    """Bring the database to where this program wants it; the revisions that were run, in order."""
+    if is_current(url):
+        return []
+    # Loaded only when there is something to do: it takes longer to load than a program to start.
+    from datlanh.kernel.migration import migrate as do
+
+    return do(url)
+
 
 __all__ = [
     "LOCK_AUDIT",

@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 
-from datlanh.kernel import migration
+from datlanh.kernel import revision
 from datlanh.kernel.clock import Clock
 from datlanh.kernel.database import Database
 from datlanh.kernel.settings import Settings
@@ -43,6 +43,11 @@ class Health:
         self._backlog_s = 0.0
         self.more: list[Check] = []
 
+    @property
+    def behind(self) -> timedelta:
+        """How old the oldest batch is that was acknowledged and not yet applied, at the last probe."""
+        return timedelta(seconds=self._backlog_s)
+
     async def probe(self) -> None:
         """Commit something real, and look whether the migrations are done."""
         try:
@@ -54,7 +59,7 @@ class Health:
                         (self._program,),
                     )
                     rows = await tx.all("SELECT version_num FROM kernel.revision")
-                    self._revisions_good = tuple(sorted(r["version_num"] for r in rows)) == migration.heads()
+                    self._revisions_good = tuple(sorted(r["version_num"] for r in rows)) == revision.heads()
                     self._backlog_s = float(
                         await tx.value(
                             "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(j.received_at)), 0)"
@@ -75,7 +80,7 @@ class Health:
         free = shutil.disk_usage(self._settings.home).free // 2**20 if self._settings.home.exists() else 0
         return [
             Check(name="commit", good=fresh, said=f"{age:.1f} s ago" if age is not None else self._why_not),
-            Check(name="migrations", good=self._revisions_good, said=", ".join(migration.heads())),
+            Check(name="migrations", good=self._revisions_good, said=", ".join(revision.heads())),
             Check(name="free_space", good=free >= self._settings.free_space_mb, said=f"{free} MB"),
             Check(
                 name="backlog",

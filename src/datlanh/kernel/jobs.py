@@ -12,9 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-import procrastinate
 import structlog
-from procrastinate import PsycopgConnector
 
 from datlanh.kernel.transaction import Transaction
 
@@ -57,8 +55,11 @@ class Jobs:
     """Does queued jobs; one of a kind at a time, several kinds side by side."""
 
     def __init__(self, url: str, does: Mapping[str, Job]) -> None:
+        # Only a worker needs the library; asking for a job is plain SQL.
+        import procrastinate
+
         self._app = procrastinate.App(
-            connector=PsycopgConnector(
+            connector=procrastinate.PsycopgConnector(
                 conninfo=url,
                 min_size=1,
                 max_size=4,

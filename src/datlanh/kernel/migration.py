@@ -5,7 +5,6 @@ killed half-way is resumed by running again, and a second run does nothing. Two 
 take turns by an advisory lock.
 """
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,10 +15,9 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
+from datlanh.kernel.revision import folders
 from datlanh.kernel.transaction import LOCK_MIGRATE
 from datlanh.model.errors import Refused
-
-FLOORS = ("kernel", "people", "collect", "keep", "measure", "detect", "operate", "share")
 
 
 def run(sql: str) -> None:
@@ -29,23 +27,11 @@ def run(sql: str) -> None:
     cursor.close()
 
 
-def _folders() -> list[str]:
-    found = []
-    for floor in FLOORS:
-        # Found, not imported: migrating must not load what the floors load.
-        spec = find_spec(f"datlanh.{floor}") if floor != "kernel" else None
-        places = spec.submodule_search_locations if spec is not None else [str(Path(__file__).parent)]
-        folder = Path(next(iter(places or ()))) / "migrations"
-        if folder.is_dir():
-            found.append(str(folder))
-    return found
-
-
 def _script() -> tuple[Config, ScriptDirectory]:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "newline")
-    config.set_main_option("version_locations", "\n".join(_folders()))
+    config.set_main_option("version_locations", "\n".join(map(str, folders())))
     return config, ScriptDirectory.from_config(config)
 
 
@@ -56,11 +42,6 @@ def _engine(url: str) -> sqlalchemy.Engine:
     return sqlalchemy.create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sqlalchemy.pool.NullPool
     )
-
-
-def heads() -> tuple[str, ...]:
-    """The revisions that this program wants."""
-    return tuple(sorted(_script()[1].get_heads()))
 
 
 def migrate(url: str) -> list[str]:
