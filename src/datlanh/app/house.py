@@ -106,8 +106,16 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
     collect = Collect(database, clock, settings, packs, sealed=keep.journal_row)
     places = Places(clock, keep, people)
     measure = Measure(database, clock, packs, keep, areas_of=places.kinds_of)
+    health = Health(database, settings, clock, program)
     detect = Detect(
-        database, clock, packs, keep, limits=measure, areas_of=places.areas_of, area_holds=places.holds
+        database,
+        clock,
+        packs,
+        keep,
+        limits=measure,
+        areas_of=places.areas_of,
+        area_holds=places.holds,
+        behind=lambda: health.behind,
     )
     measure.hear(detect.feed_indicators)
     operate = Operate(
@@ -117,7 +125,7 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
         settings=settings,
         clock=clock,
         database=database,
-        health=Health(database, settings, clock, program),
+        health=health,
         packs=packs,
         people=people,
         places=places,

@@ -48,6 +48,9 @@ WATCHES = Gauge("datlanh_detect_watches", "Watches in memory.")
 DEAF = timedelta(minutes=10)
 """After a start nobody is called silent before we have listened ourselves for so long (or for the whole span)."""
 
+BEHIND = timedelta(minutes=1)
+"""While what was received and is not yet looked at is older than this, nobody is called silent."""
+
 AreasOf = Callable[[Transaction, str], Awaitable[Sequence[str]]]
 """The codes of the areas an entity lies in now, from the most specific to the widest."""
 AreaHolds = Callable[[str, float, float, date], Awaitable[bool]]
@@ -124,6 +127,7 @@ class Detect:
         limits: OwnLimits | None = None,
         areas_of: AreasOf | None = None,
         area_holds: AreaHolds | None = None,
+        behind: Callable[[], timedelta] | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -132,6 +136,7 @@ class Detect:
         self._limits = limits
         self._areas_of = areas_of
         self._area_holds = area_holds
+        self._behind = behind
         self._mirror: Mirror | None = None
         self._loading = asyncio.Lock()
         self._unsettled: set[str] = set()
@@ -493,8 +498,7 @@ class Detect:
                     later.append((entry.no, None))
                     continue
                 if rule.begins.kind is ConditionKind.MISSING_FOR:
-                    deaf = self._listening_since + min(rule.begins.span or DEAF, DEAF)
-                    instant = max(instant, deaf)
+                    instant = max(instant, self._listened(rule.begins.span or DEAF, now))
                 if now < instant:
                     later.append((entry.no, instant))
                     continue
@@ -508,6 +512,12 @@ class Detect:
             await store.put_off(tx, later)
             await self._write(tx, mirror, moved)
             return len(nos)
+
+    def _listened(self, span: timedelta, now: datetime) -> datetime:
+        """From when on silence is theirs and not ours: we had to be up for a while, and have no backlog."""
+        if self._behind is not None and self._behind() > BEHIND:
+            return now + timedelta(minutes=1)
+        return self._listening_since + min(span, DEAF)
 
     async def _withdraw(self, tx: Transaction) -> None:
         """End the events of detections that their packs no longer declare, or not for the subject.

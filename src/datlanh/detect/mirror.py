@@ -45,9 +45,9 @@ class Entry:
 
     def rule(self, day: date) -> Rule | None:
         """The rule as it held on a day; of a day long past, the oldest that is known."""
-        if day in self.rules:
-            return self.rules[day]
-        return self.rules[min(self.rules)] if self.rules else None
+        if not self.rules:
+            return None
+        return self.rules[min(max(day, min(self.rules)), max(self.rules))]
 
 
 @dataclass(frozen=True, slots=True)

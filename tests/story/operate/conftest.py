@@ -79,6 +79,7 @@ class Centre:
         areas_of: Callable[[Transaction, str], Awaitable[Sequence[str]]] | None = None,
         area_holds: Callable[[str, float, float, date], Awaitable[bool]] | None = None,
         left_out: bool = False,
+        behind: Callable[[], timedelta] | None = None,
     ) -> None:
         pack = Pack(
             id="air",
@@ -95,7 +96,14 @@ class Centre:
         packs = Packs(packs={} if left_out else {"air": pack})
         self.keep = Keep(db, clock, settings)
         self.detect = Detect(
-            db, clock, packs, self.keep, limits=self.limits, areas_of=areas_of, area_holds=area_holds
+            db,
+            clock,
+            packs,
+            self.keep,
+            limits=self.limits,
+            areas_of=areas_of,
+            area_holds=area_holds,
+            behind=behind,
         )
         self.operate = Operate(db, clock, packs)
         self.readers = [

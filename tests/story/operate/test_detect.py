@@ -396,3 +396,19 @@ async def test_what_a_pack_no_longer_declares_is_over_but_a_pack_left_out_ends_n
     async with centre.db.read() as tx:
         (event,) = await centre.detect.events(tx)
     assert event.cause == "withdrawn"
+
+
+async def test_nobody_is_called_silent_while_we_are_behind_ourselves(
+    centre_of: Any, a_detection: Any, clock: HeldClock
+) -> None:
+    backlog = [timedelta(minutes=20)]
+    silent = a_detection("silent", Condition(kind=ConditionKind.MISSING_FOR, of=PM25, span=HOUR))
+    centre = centre_of(silent, behind=lambda: backlog[0])
+    await centre.send([10])
+    clock.advance(2 * HOUR)
+    await centre.due()
+    assert await centre.alarms() == []
+    backlog[0] = timedelta(0)
+    clock.advance(MIN)
+    await centre.due()
+    assert (await centre.alarm()).active
