@@ -36,11 +36,30 @@ function compressed(): Plugin {
   };
 }
 
+/** The two files of letters are asked for at once, not when the styles have been read. */
+function lettersFirst(): Plugin {
+  return {
+    name: 'letters-first',
+    apply: 'build',
+    transformIndexHtml: {
+      order: 'post',
+      handler: (_html, context) =>
+        Object.keys(context.bundle ?? {})
+          .filter((name) => /wght.*\.woff2$/.test(name))
+          .map((name) => ({
+            tag: 'link',
+            attrs: { rel: 'preload', href: `/${name}`, as: 'font', type: 'font/woff2', crossorigin: '' },
+            injectTo: 'head' as const,
+          })),
+    },
+  };
+}
+
 const mocked = process.env.DATLANH_MOCK === '1';
 const server = process.env.DATLANH_SERVER ?? 'http://127.0.0.1:8000';
 
 export default defineConfig({
-  plugins: [svelte(), notices(out), compressed(), ...(mocked ? [mock()] : [])],
+  plugins: [svelte(), lettersFirst(), notices(out), compressed(), ...(mocked ? [mock()] : [])],
   build: {
     outDir: out,
     emptyOutDir: true,
