@@ -6,7 +6,6 @@ quarantine in the same commit; an answer is given only after it.
 """
 
 import asyncio
-import traceback
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -114,19 +113,18 @@ class Writer:
             except (psycopg.OperationalError, Unavailable) as error:
                 log.warning("ngsild.database", error=type(error).__name__)
                 results = [Unavailable("collect.not_taken", retry_after=5)] * len(group)
-            except (psycopg.Error, Error, ValueError, TypeError, KeyError) as error:
+            except Exception as error:
                 if len(group) > 1:
                     for request in group:
                         await self._write([request])
                     return
-                if not isinstance(error, Error):
-                    trace = "".join(traceback.format_exception(error, limit=-20))
-                    log.error("ngsild.not_applied", trace=trace)
-                results = [
-                    error
-                    if isinstance(error, Error)
-                    else BadInput("collect.not_storable", error=type(error).__name__)
-                ]
+                if isinstance(error, psycopg.DataError | psycopg.IntegrityError):
+                    results = [BadInput("collect.not_storable", error=type(error).__name__)]
+                elif isinstance(error, Error):
+                    results = [error]
+                else:
+                    group[0].result = error  # our fault, not the caller's: told as such, logged by the guard
+                    return
             for request, result in zip(group, results, strict=True):
                 request.result = result
             return
@@ -147,9 +145,8 @@ class Writer:
                 read.append(read_items(request.body, now, source, request.context))
             except Error as error:
                 read.append(error)
-        known = await self._known(
-            tx, [item.id for items in read if isinstance(items, list) for item in items]
-        )
+        ids = [item.id for items in read if isinstance(items, list) for item in items]
+        known = await self._known(tx, ids, values=any(request.replace for request in group))
         results: list[Written | Error] = []
         offers: list[Offer] = []
         for request, items in zip(group, read, strict=True):
@@ -205,11 +202,11 @@ class Writer:
         written.created = [id for id in ids if id in created]
         written.updated = [id for id in ids if id not in created]
 
-    async def _known(self, tx: Transaction, ids: Sequence[str]) -> dict[str, Entity]:
+    async def _known(self, tx: Transaction, ids: Sequence[str], *, values: bool) -> dict[str, Entity]:
         wanted = sorted({id for id in ids if id})
         if not wanted:
             return {}
-        found = await self._house.keep.entities(EntityQuestion(ids=wanted, limit=None, values=False), tx)
+        found = await self._house.keep.entities(EntityQuestion(ids=wanted, limit=None, values=values), tx)
         return {entity.id: entity for entity in found}
 
     def _judge(
@@ -235,7 +232,9 @@ class Writer:
             elif item.id not in seen:
                 written.updated.append(item.id)
                 if request.replace and there is not None:
-                    left = [name for name in there.facts if name not in item.attributes()]
+                    names = {name for name, fact in there.facts.items() if fact is not None}
+                    names.update(value.key.attribute for value in there.values)
+                    left = sorted(names - item.attributes())
                     if left:
                         gone[item.id] = left
             seen[item.id] = item.type
