@@ -88,8 +88,11 @@ def _fill(
     found["sum"] = np.bincount(bucket, sums, minlength=size).astype(np.float64)
     low = np.full(size, np.inf)
     high = np.full(size, -np.inf)
-    np.minimum.at(low, bucket, mins)
-    np.maximum.at(high, bucket, maxs)
+    if len(bucket):
+        # Rows are in order, so each bucket is one run.
+        starts = np.flatnonzero(np.concatenate(([True], bucket[1:] != bucket[:-1])))
+        low[bucket[starts]] = np.minimum.reduceat(mins, starts)
+        high[bucket[starts]] = np.maximum.reduceat(maxs, starts)
     nothing = found["n_measured"] == 0
     low[nothing] = np.nan
     high[nothing] = np.nan
@@ -98,6 +101,9 @@ def _fill(
 
 def by_key(buckets: Columns) -> Columns:
     """Buckets ordered by series and beginning."""
+    series, begin = buckets["series_no"], buckets["hour"]
+    if ((series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & (begin[1:] >= begin[:-1]))).all():
+        return buckets
     return pick(buckets, np.lexsort((buckets["hour"], buckets["series_no"])))
 
 

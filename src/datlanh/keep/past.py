@@ -74,7 +74,8 @@ class Past:
                 buckets = await self._daily(tx, [series.number], first, last)
             else:
                 buckets = await self._hourly(tx, [series.number], first, last, known)
-                buckets = bucket.combine(buckets, self._columns_of(buckets["hour"], width))
+                if width != HOUR_US:
+                    buckets = bucket.combine(buckets, self._columns_of(buckets["hour"], width))
             word = {HOUR_US: "hour", DAY_US: "day"}.get(width, str(width // 1_000_000))
             return self._as_history(series, begin, end, word, width, buckets, buckets["hour"])
         rows = await self._layers.rows(tx, [series.number], first + 1, last + 1, known)
@@ -185,7 +186,8 @@ class Past:
             found = await self._rollups.days(tx, series, first, last)
         elif width % HOUR_US == 0 and first % HOUR_US == 0:
             found = await self._hourly(tx, series, first, last, at)
-            found = bucket.combine(found, first + (found["hour"] - first) // width * width)
+            if width != HOUR_US:
+                found = bucket.combine(found, first + (found["hour"] - first) // width * width)
         else:
             rows = await self._layers.rows(tx, series, first + 1, last + 1, at)
             found = bucket.gather(rows, columns.begins(rows["observed_at"], width, first))
