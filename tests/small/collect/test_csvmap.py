@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import xlsxwriter
 
+from datlanh.collect import spreadsheet
 from datlanh.collect.batch import Batch
 from datlanh.collect.csvmap import decode, plan, read
 from datlanh.collect.rule import Columns
@@ -261,8 +262,10 @@ BOOK = a_book([["Thời gian", "PM2.5"], ["23/11/2026 15:10", 1]])
     ],
 )
 def test_a_spreadsheet_that_would_not_fit_is_refused_before_it_is_opened(
-    body: bytes, error: type[Exception]
+    body: bytes, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(spreadsheet, "MEMBER_LIMIT", 2 * 2**20)
+    monkeypatch.setattr(spreadsheet, "UNPACKED_LIMIT", 5 * 2**20)
     with pytest.raises(error):
         read(a_batch(body, "sheet"), a_source(SHEET_MAPPING))
 
