@@ -285,7 +285,10 @@ class Columns:
     def __init__(self, batch: Batch, source: Source) -> None:
         self.received = to_micros(batch.received_at)
         # The same batch mapped again by a better declaration is a correction of what it said before.
-        self.default_revision = self.received + source.version % 1_000_000
+        # Of two values for one instant that nobody dated, the order of arrival must not decide (a sender may
+        # resend in any order): then their content does. What we fetch or are handed as a sheet is dated by that.
+        dated = self.received if source.protocol in ("poll", "upload") else 0
+        self.default_revision = dated + source.version % 1_000_000
         self.journal = batch.seq
         window = source.window
         self.oldest = self.received - window.oldest // timedelta(microseconds=1)
