@@ -13,8 +13,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 
 from datlanh.kernel import Database, HeldClock, PrivatePostgres, Settings, migrate
+
+# As the programs do: a plain traceback, without the values of every variable on the way.
+structlog.configure(
+    processors=[
+        structlog.stdlib.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")
