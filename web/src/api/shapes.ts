@@ -20,6 +20,7 @@ export type JournalEntry = Shapes['JournalEntry'];
 export type Limit = Shapes['Limit'];
 export type LogEntry = Shapes['LogEntry'];
 export type ManyResult = Shapes['ManyResult'];
+export type Mappings = Shapes['Mappings'];
 export type Overview = Shapes['Overview'];
 export type PeopleRows = Shapes['PeopleRows'];
 export type ProblemBody = Shapes['Problem'];

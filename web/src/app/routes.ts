@@ -23,6 +23,31 @@ export const ROUTES: readonly Route[] = [
     title: 'web.station.title',
     load: screen(() => import('../features/station/Station.svelte')),
   },
+  {
+    pattern: '/alarms',
+    title: 'web.nav.alarms',
+    load: screen(() => import('../features/alarms/Alarms.svelte')),
+  },
+  {
+    pattern: '/incidents',
+    title: 'web.nav.incidents',
+    load: screen(() => import('../features/incidents/Incidents.svelte')),
+  },
+  {
+    pattern: '/incidents/:id',
+    title: 'desk.incident.title',
+    load: screen(() => import('../features/incidents/Incident.svelte')),
+  },
+  {
+    pattern: '/sources',
+    title: 'web.nav.sources',
+    load: screen(() => import('../features/sources/Sources.svelte')),
+  },
+  {
+    pattern: '/sources/:id',
+    title: 'desk.source.title',
+    load: screen(() => import('../features/sources/Source.svelte')),
+  },
 ];
 
 export interface Door {

@@ -30,6 +30,7 @@ export function marksOf(
   stations: readonly StationBrief[],
   alarms: readonly AlarmRow[],
   chosen: string | null = null,
+  hrefOf: (id: string) => string = stationHref,
 ): Mark[] {
   const urgent = new Map<string, AlarmRow>();
   for (const alarm of alarms) {
@@ -46,7 +47,7 @@ export function marksOf(
         id: station.id,
         name: station.name,
         place: station.place as unknown as readonly [number, number],
-        href: stationHref(station.id),
+        href: hrefOf(station.id),
         aqi: station.aqi,
         band: station.aqi_band,
         air: station.type === 'AirQualityObserved',
