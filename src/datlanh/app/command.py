@@ -273,6 +273,55 @@ def replay_quarantine(source: str | None, reason: str | None) -> None:
     click.echo(_run("replay-quarantine", do))
 
 
+@main.group()
+def account() -> None:
+    """Accounts with which stations send files to our own receivers."""
+
+
+@account.command("open")
+@click.argument("source")
+def account_open(source: str) -> None:
+    """Give a source an account, or a new password for the one it has; the password is said this once."""
+
+    async def do(house: "House") -> Any:
+        return await house.collect.open_account(source, by="program:command-line")
+
+    click.echo(_run("account", do))
+
+
+@main.group()
+def series() -> None:
+    """Series of readings."""
+
+
+@series.command("delete")
+@click.argument("entity")
+@click.argument("type_")
+@click.argument("attribute")
+@click.option("--reason", required=True, help="Why; it is kept with the proof.")
+def series_delete(entity: str, type_: str, attribute: str, reason: str) -> None:
+    """Remove a series from everywhere, look everywhere, and say what was found."""
+    from datlanh.model.reading import SeriesKey
+
+    async def do(house: "House") -> Any:
+        key = SeriesKey(entity, type_, attribute)
+        return await house.keep.delete_series([key], by="program:command-line", reason=reason)
+
+    proof = _run("series", do)
+    click.echo(proof)
+    sys.exit(0 if proof.clean else 1)
+
+
+@main.command()
+def seal() -> None:
+    """Seal the hours that are closed into the lake now, instead of when a worker finds the time."""
+
+    async def do(house: "House") -> Any:
+        return await house.keep.seal()
+
+    click.echo(_run("seal", do))
+
+
 @main.command("settings")
 def settings_page() -> None:
     """The page of settings."""

@@ -12,7 +12,9 @@ def run_demo(settings: Settings, language: str) -> int:
     """Run everything and the simulation; says where to look and how to sign in."""
     settings = settings.with_(demo=True)
     if settings.log_level == "info":
-        settings = settings.with_(log_level="warning")  # sixty stations sign in every minute; nobody wants to read it
+        settings = settings.with_(
+            log_level="warning"
+        )  # sixty stations sign in every minute; nobody wants to read it
     if not settings.sftp_port:
         settings = settings.with_(sftp_port=DEMO_SFTP_PORT)
     household = Household(settings, (*PROGRAMS, "simulate"), language)

@@ -63,7 +63,11 @@ class House:
         )
         await database.open()
         try:
-            yield build(settings, clock, database, program)
+            house = build(settings, clock, database, program)
+            try:
+                yield house
+            finally:
+                await house.keep.close()
         finally:
             await database.close()
 
