@@ -179,6 +179,38 @@ def check(folder: Path) -> None:
 
 
 @main.group()
+def new() -> None:
+    """Begin something of one's own."""
+
+
+@new.command("pack")
+@click.argument("id")
+@click.option("--in", "where", type=click.Path(file_okay=False, path_type=Path), default=Path("packs"))
+def new_pack(id: str, where: Path) -> None:
+    """Write the folder of a new pack, with a proof of its own that passes."""
+    from datlanh.loader import new_pack as do
+
+    for path in do(id, where):
+        click.echo(path)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--only", default="", help="Only scenarios with these words in their name.")
+def play(folder: Path, only: str) -> None:
+    """Play the scenarios of a pack in a centre of their own, and say what was not as they say."""
+    from datlanh.app.scenarios import play_all
+
+    failed = 0
+    for name, failures in play_all(folder, only):
+        click.echo(f"{'✓' if not failures else '✗'} {name}")
+        for failure in failures:
+            click.echo(f"    {failure}")
+        failed += bool(failures)
+    sys.exit(1 if failed else 0)
+
+
+@main.group()
 def areas() -> None:
     """Areas and administrative units in time."""
 

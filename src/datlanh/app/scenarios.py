@@ -115,6 +115,29 @@ class ScenarioItem(pytest.Item):
         return self.path, None, self.name
 
 
+def play_all(folder: Path, only: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Play the scenarios of a pack, one after another: the name of each, and what was not as it says."""
+    from datlanh.loader import load_folders
+
+    packs = load_folders([folder.resolve()])
+    for left_out in packs.left_out:
+        yield left_out.folder, [str(finding) for finding in left_out.findings]
+    server: _Server | None = None
+    try:
+        for file, scenario in packs.scenarios():
+            if only.casefold() not in scenario.name.casefold():
+                continue
+            server = server or _Server()
+            with tempfile.TemporaryDirectory(prefix="datlanh-scenario-") as home:
+                failures = asyncio.run(
+                    _play(server.fresh(), Path(home), Path(file.path).parent.parent, scenario.name)
+                )
+            yield scenario.name, failures
+    finally:
+        if server is not None:
+            server.close()
+
+
 async def _seed(url: str, home: Path) -> None:
     """The reference province's areas, so that indicators of communes have communes."""
     from datlanh.app.house import province_folder
