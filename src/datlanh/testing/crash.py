@@ -86,6 +86,9 @@ class Verdict:
     duplicates: int = 0
     strangers: int = 0
     points: list[str] = field(default_factory=list)
+    fell: dict[str, int] = field(
+        default_factory=dict
+    )  # programs that ended by themselves, and were started again
     ready_s: list[float] = field(default_factory=list)
 
     @property
@@ -131,6 +134,7 @@ class System:
         self._mosquitto: subprocess.Popen[bytes] | None = None
         self._mqtt_log = settings.home / "mosquitto.log"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.fell: dict[str, int] = {}
         self._log = (settings.home / "programs.log").open("ab")
 
     def start_broker(self, port: int) -> None:
@@ -187,9 +191,29 @@ class System:
         process.wait()
         self.start(program)
 
+    def mend(self) -> None:
+        """Start again what has ended by itself, as `datlanh up` or systemd would."""
+        for program, process in list(self.processes.items()):
+            if process.poll() is not None:
+                self.fell[program] = self.fell.get(program, 0) + 1
+                self.start(program)
+
+    def until(self, done: Callable[[], bool], within_s: float, otherwise: str) -> float:
+        """Wait until it is so, mending meanwhile; how long it took."""
+
+        def so() -> bool:
+            self.mend()
+            return done()
+
+        try:
+            return _until(so, within_s, otherwise)
+        except TimeoutError as error:
+            error.add_note((self.settings.home / "programs.log").read_text(errors="replace")[-6000:])
+            raise
+
     def ready(self, within_s: float = 60) -> float:
         """Wait until we say that we can keep the promise; how long it took."""
-        return _until(self._says_ready, within_s, "not ready")
+        return self.until(self._says_ready, within_s, "not ready")
 
     def _says_ready(self) -> bool:
         with contextlib.suppress(httpx2.HTTPError):
@@ -548,7 +572,7 @@ class Campaign:
             feeders["push"] = PushFeeder(system, ledger, self.seed, key)
             feeders["file"] = FileFeeder(system, ledger, self.seed)
             if self.broker is not None:
-                _until(system.subscribed, self.patience_s, "the MQTT door never subscribed")
+                system.until(system.subscribed, self.patience_s, "the MQTT door never subscribed")
                 feeders["mqtt"] = MqttFeeder(system, ledger, self.seed, self.mqtt_port)
             for feeder in feeders.values():
                 feeder.start()
@@ -577,7 +601,7 @@ class Campaign:
             url = system.settings.database_url
             verdict = judge(ledger.batches, stored(url), counted_otherwise(url))
             verdict.kills, verdict.killed = sum(killed.values()), killed
-            verdict.points, verdict.ready_s = reached, ready
+            verdict.points, verdict.ready_s, verdict.fell = reached, ready, system.fell
             return verdict
         finally:
             for feeder in feeders.values():
@@ -625,7 +649,7 @@ class Campaign:
                 feeder.check()
                 return feeder.acked > before
 
-            _until(goes_on, self.patience_s, f"{victim} does nothing")
+            system.until(goes_on, self.patience_s, f"{victim} does nothing")
 
     @staticmethod
     def _settle(system: System, ledger: Ledger, feeders: Mapping[str, Feeder]) -> None:
@@ -634,6 +658,7 @@ class Campaign:
         begun = moved = time.monotonic()
         before = -1
         while time.monotonic() - moved < 20 and time.monotonic() - begun < 180:
+            system.mend()
             waiting = sum(f.look() for f in feeders.values() if isinstance(f, FileFeeder))
             kept = stored(url)
             want = {key for batch in ledger.batches.values() if batch.acked for key in batch.readings}
