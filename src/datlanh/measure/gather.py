@@ -3,6 +3,7 @@
 Each kind of input is asked for once for all subjects; a formula is then given a window of the answer.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -23,6 +24,7 @@ from datlanh.model.reading import Quality, SeriesKey
 Pair = tuple[str, int]
 APART = timedelta(hours=48)
 MOST_CELLS = 4_000_000
+BREATH = 500
 COUNTED = {"count": Quality.MEASURED, "count_calibrating": Quality.CALIBRATING, "count_fault": Quality.FAULT}
 
 
@@ -125,7 +127,9 @@ class Gather:
                     parameters[name] = read
         made: list[Given] = []
         laws: dict[tuple[date, tuple[str, ...]], tuple[tuple[str, ParameterValue | None], ...]] = {}
-        for subject, end in pairs:
+        for n, (subject, end) in enumerate(pairs, 1):
+            if n % BREATH == 0:
+                await asyncio.sleep(0)
             arguments: dict[str, Any] = {}
             counts: list[int] = []
             for name, get in fetched.items():

@@ -5,6 +5,7 @@ Two things make work: the clock (a period has ended, and its readings have had t
 computing is serialised by one lock, reading is not.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -45,13 +46,15 @@ SECONDS = Histogram("datlanh_measure_seconds", "How long one round of computing 
 STALE = Gauge("datlanh_measure_stale", "Stale hours claimed in the last round.")
 
 LOCK_MEASURE = 50
-STALE_AT_ONCE = 5_000
+STALE_AT_ONCE = 1_000
 PAIRS_AT_ONCE = 20_000
 # Late readings of one station come in many files: wait a little, so that its hours are computed once.
 GATHER = timedelta(seconds=2)
 # A transaction of the applier lasts at most this long; what it marks must not fall between mark and schedule.
 LONGEST_APPLY = timedelta(seconds=90)
 TOLD_AT_ONCE = 500
+# Formulas run in the loop that also applies batches: after so many it has its turn.
+BREATH = 200
 LISTED_FOR = timedelta(seconds=20)
 
 Heard = Callable[[Transaction, Sequence[IndicatorValue]], Awaitable[Any]]
@@ -222,7 +225,9 @@ class Measure:
         self, tx: Transaction, indicator: IndicatorDeclaration, pairs: Sequence[Pair], now: datetime
     ) -> list[Made]:
         made: list[Made] = []
-        for given in await self._gather.inputs(tx, indicator, pairs, to_micros(now)):
+        for n, given in enumerate(await self._gather.inputs(tx, indicator, pairs, to_micros(now)), 1):
+            if n % BREATH == 0:
+                await asyncio.sleep(0)
             law = await self._store.law(tx, given.law)
             value: float | None = None
             # Where the law says nothing for that day, the value is not known, and why is said.
