@@ -43,6 +43,8 @@ def judge(condition: Condition, bounds: Bounds, memory: Memory, seen: Observatio
         return False
     if seen.value is None or not isfinite(seen.value):
         return None
+    if kind in REMEMBERING and memory.last is not None and at < memory.last:
+        return None  # what came later is remembered already; of then we can say nothing any more
     return _JUDGES[kind](condition, bounds, memory, seen.value, at)
 
 

@@ -74,9 +74,11 @@ class Transaction:
         if not self.told:
             return
         await self.lock(LOCK_OUTBOX)
+        # One JSON array: an array of texts would be escaped letter by letter on the way.
+        told = _encoder.encode([(type(message).__name__, message) for message in self.told]).decode()
         await self.conn.execute(
             "INSERT INTO kernel.outbox (name, body)"
-            " SELECT n, b::jsonb FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS t(n, b, i) ORDER BY i",
-            ([type(m).__name__ for m in self.told], [_encoder.encode(m).decode() for m in self.told]),
+            " SELECT t.m ->> 0, t.m -> 1 FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS t(m, i) ORDER BY i",
+            (told,),
         )
         await self.conn.execute(f"NOTIFY {OUTBOX_CHANNEL}")

@@ -241,7 +241,7 @@ class Listening:
 
     async def _code(self, room: Room, kind: str) -> str:
         year = room.now.astimezone(PROVINCE_ZONE).year
-        return codes.code(kind, year, await store.next_number(room.tx, kind, year))
+        return codes.code(kind, year, await room.number(kind, year))
 
     # -- clocks
 

@@ -1,7 +1,11 @@
--- name: next_number
--- The next number of a kind in a year, without gaps.
-INSERT INTO operate.counter (kind, year, number) VALUES (%(kind)s, %(year)s, 1)
-ON CONFLICT (kind, year) DO UPDATE SET number = operate.counter.number + 1 RETURNING number
+-- name: last_number
+-- The last number of a kind in a year, held so that numbers have no gaps.
+INSERT INTO operate.counter (kind, year, number) VALUES (%(kind)s, %(year)s, 0)
+ON CONFLICT (kind, year) DO UPDATE SET number = operate.counter.number RETURNING number
+
+-- name: numbered
+-- So many numbers have been given.
+UPDATE operate.counter SET number = %(number)s WHERE kind = %(kind)s AND year = %(year)s
 
 -- name: add_alarm
 -- A new alarm.
@@ -185,6 +189,11 @@ WHERE about = %(about)s ORDER BY number
 -- The log of everything, oldest first.
 SELECT seq, about::text AS about, number, at, what, by_id, by_name, why, detail, hash FROM operate.log
 WHERE seq > %(after)s AND (%(begin)s::timestamptz IS NULL OR at >= %(begin)s) ORDER BY seq LIMIT %(limit)s
+
+-- name: chain
+-- The log of everything, thing by thing, from a place on.
+SELECT seq, about::text AS about, number, at, what, by_id, by_name, why, detail, hash FROM operate.log
+WHERE (about, number) > (%(about)s::uuid, %(number)s) ORDER BY about, number LIMIT %(limit)s
 
 -- name: heads
 -- What the log of each thing must come to.

@@ -31,10 +31,10 @@ class Line:
     by: PersonRef | None
     why: str
     detail: str
-    hash: bytes
+    hash: str
 
 
-def chained(head: bytes, about: str, number: int, message: Message) -> Line:
+def chained(head: str, about: str, number: int, message: Message) -> Line:
     """The line that a message makes in the log of a thing, chained to the line before."""
     fields: dict[str, Any] = msgspec.to_builtins(message)
     by: PersonRef | None = getattr(message, "by", None)
@@ -50,7 +50,7 @@ def chained(head: bytes, about: str, number: int, message: Message) -> Line:
         by=by,
         why=str(fields.get("why", "")),
         detail=detail,
-        hash=b"",
+        hash="",
     )
     return replace(line, hash=digest(head, line))
 
@@ -60,11 +60,11 @@ def _other(name: str, own: str, fields: dict[str, Any]) -> bool:
     return name in ("alarm", "incident") and name != own and name in fields
 
 
-def digest(head: bytes, line: Line) -> bytes:
+def digest(head: str, line: Line) -> str:
     """The hash of a line that follows the line with the hash `head`."""
     who = [line.by.id, line.by.name] if line.by else None
     said = [line.about, line.number, line.at.isoformat(), line.what, who, line.why, line.detail]
-    return hashlib.sha256(head + msgspec.json.encode(said)).digest()
+    return hashlib.sha256(head.encode() + msgspec.json.encode(said)).hexdigest()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class Record(Generic[Thing]):
 
     thing: Thing
     count: int = 0
-    head: bytes = b""
+    head: str = ""
     new: bool = False
     lines: list[Line] = field(default_factory=list)
     told: list[Message] = field(default_factory=list)

@@ -36,6 +36,7 @@ class Room:
         self._begun: dict[str, tuple[str, datetime]] = {}
         self._over: dict[str, datetime] = {}
         self._calm: set[str] = set()
+        self._numbers: dict[tuple[str, int], int] = {}
 
     # -- alarms
 
@@ -80,6 +81,13 @@ class Room:
         """An event of an alarm is over."""
         self.events[event] = store.EventPlace(alarm=self.events[event].alarm, ended_at=at)
         self._over[event] = at
+
+    async def number(self, kind: str, year: int) -> int:
+        """The next number of a kind in a year, without gaps."""
+        if (kind, year) not in self._numbers:
+            self._numbers[(kind, year)] = await store.last_number(self.tx, kind, year)
+        self._numbers[(kind, year)] += 1
+        return self._numbers[(kind, year)]
 
     # -- incidents
 
@@ -136,6 +144,8 @@ class Room:
 
     async def save(self) -> None:
         """Write everything that has changed, and tell of it."""
+        await store.numbered(self.tx, self._numbers)
+        self._numbers = {}
         await store.save_alarms(self.tx, list(self.alarms.values()))
         await store.note_events(self.tx, self._begun, self._over)
         self._begun, self._over = {}, {}

@@ -149,9 +149,15 @@ async def _finish(
         record.lines, record.told, record.new, record.touched = [], [], False, False
 
 
-async def next_number(tx: Transaction, kind: str, year: int) -> int:
-    """The next number of a kind in a year, without gaps."""
-    return int(await tx.value(_SQL["next_number"], {"kind": kind, "year": year}))
+async def last_number(tx: Transaction, kind: str, year: int) -> int:
+    """The last number of a kind in a year; nobody else takes one until the end of the transaction."""
+    return int(await tx.value(_SQL["last_number"], {"kind": kind, "year": year}))
+
+
+async def numbered(tx: Transaction, numbers: Mapping[tuple[str, int], int]) -> None:
+    """So many numbers have been given."""
+    given = [{"kind": kind, "year": year, "number": number} for (kind, year), number in numbers.items()]
+    await tx.many(_SQL["numbered"], given)
 
 
 # -- holding ----------------------------------------------------------------------------------------------
@@ -166,11 +172,11 @@ def _incident(row: Row) -> Incident:
 
 
 def _alarms(rows: Sequence[Row]) -> list[Record[Alarm]]:
-    return [Record(thing=_alarm(row), count=row["log_count"], head=bytes(row["log_head"])) for row in rows]
+    return [Record(thing=_alarm(row), count=row["log_count"], head=row["log_head"]) for row in rows]
 
 
 def _incidents(rows: Sequence[Row]) -> list[Record[Incident]]:
-    return [Record(thing=_incident(row), count=row["log_count"], head=bytes(row["log_head"])) for row in rows]
+    return [Record(thing=_incident(row), count=row["log_count"], head=row["log_head"]) for row in rows]
 
 
 async def lock_alarms(tx: Transaction, ids: Sequence[str], *, free: bool = False) -> list[Record[Alarm]]:
@@ -381,7 +387,7 @@ def _entry(row: Row) -> LogEntry:
         by=by,
         why=row["why"],
         detail=msgspec.json.decode(row["detail"]),
-        hash=bytes(row["hash"]).hex(),
+        hash=row["hash"],
     )
 
 
@@ -399,28 +405,33 @@ async def log_since(tx: Transaction, after: int, begin: datetime | None, limit: 
 
 async def verify_log(tx: Transaction) -> list[str]:
     """The things whose log is not what it was: a line changed, missing, added, or the tail cut off."""
-    broken = []
-    for head in await tx.all(_SQL["heads"]):
-        chain, number = b"", 0
-        for row in await tx.all(_SQL["log_of"], {"about": head["about"]}):
-            entry = _entry(row)
-            number += 1
-            line = Line(
-                about=row["about"],
-                number=number,
-                at=entry.at,
-                what=entry.what,
-                by=entry.by,
-                why=entry.why,
-                detail=row["detail"],
-                hash=b"",
-            )
-            chain = digest(chain, line)
-            if row["number"] != number or bytes(row["hash"]) != chain:
-                break
-        if number != head["log_count"] or chain != bytes(head["log_head"]):
-            broken.append(head["about"])
-    return broken
+    heads = {row["about"]: (row["log_count"], row["log_head"]) for row in await tx.all(_SQL["heads"])}
+    reached: dict[str, tuple[int, str]] = {}
+    broken: set[str] = set()
+    place = {"about": str(uuid.UUID(int=0)), "number": 0, "limit": 5000}
+    while rows := await tx.all(_SQL["chain"], place):
+        for row in rows:
+            number, chain = reached.get(row["about"], (0, ""))
+            reached[row["about"]] = (number + 1, digest(chain, _line(row, number + 1)))
+            if row["number"] != number + 1 or row["hash"] != reached[row["about"]][1]:
+                broken.add(row["about"])
+        place |= {"about": rows[-1]["about"], "number": rows[-1]["number"]}
+    wrong = {about for about in heads.keys() | reached.keys() if heads.get(about) != reached.get(about)}
+    return sorted(broken | wrong)
+
+
+def _line(row: Row, number: int) -> Line:
+    entry = _entry(row)
+    return Line(
+        about=row["about"],
+        number=number,
+        at=entry.at,
+        what=entry.what,
+        by=entry.by,
+        why=entry.why,
+        detail=row["detail"],
+        hash="",
+    )
 
 
 async def open_alarms(tx: Transaction) -> list[tuple[Alarm, list[str]]]:

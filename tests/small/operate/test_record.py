@@ -14,16 +14,16 @@ def test_a_line_says_what_is_particular_and_leaves_out_what_every_line_has() -> 
     message = told.AlarmLinked(
         alarm="a", code="CB-1", at=NOW, incident="i", incident_code="SC-1", area="x", unit="u"
     )
-    line = chained(b"", "a", 1, message)
+    line = chained("", "a", 1, message)
     assert (line.what, line.why, line.by) == ("AlarmLinked", "", None)
     assert msgspec.json.decode(line.detail) == {"incident": "i", "incident_code": "SC-1"}
     joined = told.IncidentJoined(incident="i", code="SC-1", at=NOW, alarm="a", alarm_code="CB-1")
-    assert msgspec.json.decode(chained(b"", "i", 1, joined).detail) == {"alarm": "a", "alarm_code": "CB-1"}
+    assert msgspec.json.decode(chained("", "i", 1, joined).detail) == {"alarm": "a", "alarm_code": "CB-1"}
 
 
 def test_a_line_depends_on_every_line_before_it() -> None:
     message = told.AlarmCommented(alarm="a", code="CB-1", at=NOW, by=None, why="đã gọi")
-    first = chained(b"", "a", 1, message)
-    assert first.hash == digest(b"", first)
-    assert chained(b"x", "a", 1, message).hash != first.hash
+    first = chained("", "a", 1, message)
+    assert first.hash == digest("", first)
+    assert chained("x", "a", 1, message).hash != first.hash
     assert chained(first.hash, "a", 2, message).hash != first.hash
