@@ -4,6 +4,7 @@ import { bandOf } from './aqi.ts';
 import { fold } from './fold.ts';
 import { instant, moves, span } from './range.ts';
 import { match } from './route.svelte.ts';
+import { isFar, leastFont, wallUnit } from './wall.ts';
 
 test('a search ignores marks and case', () => {
   expect(fold('Ngưỡng Đẩu')).toBe('nguong dau');
@@ -38,3 +39,12 @@ test.each([
   [300, 'very_bad'],
   [900, 'hazardous'],
 ])('%d is %s', (value, band) => expect(bandOf(value).band).toBe(band));
+
+test('letters on a wall follow the distance', () => {
+  expect(Math.round(leastFont(4, 55, 1920, 1080))).toBe(40);
+  expect(Math.round(leastFont(4, 55, 3840, 2160))).toBe(81);
+  expect(Math.round(leastFont(2, 110, 3840, 2160))).toBe(20);
+  expect(wallUnit(2, 55, 1920, 1080)).toBeCloseTo(24.75, 0);
+  expect(isFar(wallUnit(4, 55, 1920, 1080), 1080)).toBe(true);
+  expect(isFar(wallUnit(1.5, 55, 1920, 1080), 1080)).toBe(false);
+});

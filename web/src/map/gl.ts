@@ -349,7 +349,8 @@ export function make(
   });
   let touched = false;
   map.on('movestart', (event) => {
-    if ((event as { originalEvent?: Event }).originalEvent) touched = true;
+    // A change of size comes with something of its own there: only a hand, a wheel or a key counts.
+    if ((event as { originalEvent?: unknown }).originalEvent instanceof Event) touched = true;
     events.over(null, 0, 0);
   });
   map.on('moveend', events.moved);
