@@ -37,6 +37,8 @@ GROUP_BYTES = 8 * 2**20
 QUEUE_ROWS = 20_000
 QUEUE_BYTES = 96 * 2**20
 LOOK_EVERY_S = 1.0
+# A database that answers nothing must not hold whoever hands something in: he is told to come again.
+COMMIT_WITHIN_S = 8.0
 _AWAY_FROM_LOOP = 256 * 2**10  # larger bodies are packed in a thread
 _PARTITION_LOCK = 0x636F6C6C65637401
 
@@ -228,11 +230,12 @@ class Inbox:
         """Commit a group; when PostgreSQL refuses what it holds, halve it until the guilty one is alone."""
         try:
             began = self._clock.monotonic()
-            await self.ensure_days({waiting.received_at for waiting in group})
-            async with self._database.transaction() as tx:
-                results = await self._insert(tx, group, pending=True)
-                await tx.run(f"NOTIFY {CHANNEL}")
-                chaos.point("inbox.before_commit")
+            async with asyncio.timeout(COMMIT_WITHIN_S):
+                await self.ensure_days({waiting.received_at for waiting in group})
+                async with self._database.transaction() as tx:
+                    results = await self._insert(tx, group, pending=True)
+                    await tx.run(f"NOTIFY {CHANNEL}")
+                    chaos.point("inbox.before_commit")
             chaos.point("inbox.committed")
             COMMITS.observe(self._clock.monotonic() - began)
         except (psycopg.OperationalError, Unavailable, TimeoutError, OSError) as error:
@@ -336,9 +339,9 @@ class Inbox:
         async with self._looking:
             self._looked_at = now
             try:
-                async with self._database.transaction() as tx:
+                async with asyncio.timeout(COMMIT_WITHIN_S), self._database.transaction() as tx:
                     oldest = await tx.value(_sql["backlog"])
-            except (psycopg.Error, Unavailable) as error:
+            except (psycopg.Error, Unavailable, TimeoutError) as error:
                 log.warning("backlog_unknown", error=type(error).__name__)
                 self._refusing = Unavailable("collect.not_taken", retry_after=5)
                 return

@@ -135,6 +135,7 @@ class System:
         self._mqtt_log = settings.home / "mosquitto.log"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.fell: dict[str, int] = {}
+        self._said = ""
         self._log = (settings.home / "programs.log").open("ab")
 
     def start_broker(self, port: int) -> None:
@@ -208,6 +209,9 @@ class System:
         try:
             return _until(so, within_s, otherwise)
         except TimeoutError as error:
+            for program, process in self.processes.items():
+                error.add_note(f"{program}: pid {process.pid}, status {' '.join(_status(process.pid)[:14])}")
+            error.add_note(f"readyz: {self._said}; ended by themselves: {self.fell}")
             error.add_note((self.settings.home / "programs.log").read_text(errors="replace")[-6000:])
             raise
 
@@ -216,10 +220,14 @@ class System:
         return self.until(self._says_ready, within_s, "not ready")
 
     def _says_ready(self) -> bool:
-        with contextlib.suppress(httpx2.HTTPError):
-            url = f"http://127.0.0.1:{self.settings.port}/readyz"
-            return httpx2.get(url, timeout=5, trust_env=False).status_code == 200
-        return False
+        url = f"http://127.0.0.1:{self.settings.port}/readyz"
+        try:
+            answer = httpx2.get(url, timeout=10, trust_env=False)
+        except httpx2.HTTPError as error:
+            self._said = repr(error)
+            return False
+        self._said = answer.text
+        return answer.status_code == 200
 
     def stop(self) -> None:
         """End what we started."""
@@ -549,7 +557,7 @@ class Campaign:
     mqtt_port: int
     broker: Path | None
     points: Sequence[tuple[str, str]] = ()  # program, point:count
-    patience_s: float = 120
+    patience_s: float = 240
 
     def run(self) -> Verdict:
         """Feed, kill, settle, compare."""
