@@ -253,11 +253,15 @@ def audit_verify(head: str | None) -> None:
     from datlanh.people.audit import Head
 
     async def do(house: "House") -> Any:
-        return await house.people.verify_audit(Head.read(head) if head else None)
+        async with house.database.read() as tx:
+            tampered = await house.operate.verify_log(tx)
+        return await house.people.verify_audit(Head.read(head) if head else None), tampered
 
-    verdict = _run("audit", do)
+    verdict, tampered = _run("audit", do)
     click.echo(verdict.text(LANGUAGE))
-    sys.exit(0 if verdict.good else 1)
+    for about in tampered:
+        click.echo(say("app.log_tampered", LANGUAGE, about=about))
+    sys.exit(0 if verdict.good and not tampered else 1)
 
 
 @main.command()
