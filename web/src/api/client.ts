@@ -72,7 +72,7 @@ async function ask<T>(
 ): Promise<T> {
   let answer: Response;
   try {
-    answer = await fetch(address(path, init.query), {
+    answer = await fetch(address(path, { ...init.query, lang: init.query?.lang ?? speaking.language }), {
       ...init,
       method,
       credentials: 'same-origin',
