@@ -5,6 +5,7 @@ import { render } from 'vitest-browser-svelte';
 
 import { faults } from '../../tests/axe.ts';
 import type { Figure } from '../api/shapes.ts';
+import { now } from '../lib/clock.svelte.ts';
 import { speak } from '../i18n/words.svelte.ts';
 import AqiDisc from './AqiDisc.svelte';
 import Button from './Button.svelte';
@@ -43,7 +44,7 @@ const figure: Figure = {
 };
 
 test('a figure says value, unit, limit, coverage, and leads to why', async () => {
-  const screen = await render(FigureCard, { figure });
+  const screen = await render(FigureCard, { figure, stations: true });
   await expect
     .element(screen.getByRole('link', { name: '46,8' }))
     .toHaveAttribute('href', expect.stringContaining('why='));
@@ -74,7 +75,7 @@ test('an index says its number and its word', async () => {
 });
 
 test('a deadline that has passed says so', async () => {
-  const screen = await render(TimeLeft, { due: new Date(Date.now() - 4 * 60_000 - 5_000).toISOString() });
+  const screen = await render(TimeLeft, { due: new Date(now.ms - 4 * 60_000 - 5_000).toISOString() });
   await expect.element(screen.getByText('Quá hạn')).toBeVisible();
   await expect.element(screen.getByText('00:04')).toBeVisible();
 });
