@@ -309,3 +309,14 @@ async def test_a_value_computed_and_not_committed_is_computed_again(house: House
     found = await house.value("vn_aqi_hour", KK01, START + 3 * HOUR)
     assert found is not None
     assert found.value == 40
+
+
+async def test_whether_a_station_was_heard_is_forgotten_after_weeks_and_hours_are_not(
+    house: House, clock: HeldClock
+) -> None:
+    end = await a_day_of(house, clock, [20.0, 20.0])
+    assert await house.value("air_online", KK01, end) is not None
+    clock.set(end + timedelta(days=36))
+    await house.measure.work_due()
+    assert await house.value("air_online", KK01, end) is None
+    assert await house.value("vn_aqi_hour", KK01, end) is not None

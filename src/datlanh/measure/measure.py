@@ -56,6 +56,8 @@ TOLD_AT_ONCE = 500
 # Formulas run in the loop that also applies batches: after so many it has its turn.
 BREATH = 200
 LISTED_FOR = timedelta(seconds=20)
+# What was looked at every few minutes (is a station heard?) is of no use later; completeness by the hour stays.
+LIVE_KEPT = timedelta(days=35)
 
 Heard = Callable[[Transaction, Sequence[IndicatorValue]], Awaitable[Any]]
 Jobs = dict[str, set[Pair]]
@@ -85,6 +87,7 @@ class Measure:
         self._gather = Gather(packs, keep, self._store, areas_of)
         self._gather.entities_by(self._entities)
         self._listed: dict[str, tuple[datetime, list[str]]] = {}
+        self._forgot_on: date | None = None
         self._next_due: int | None = None  # the clock asks for nothing before; None: not known
         self._limits_by_fact: dict[tuple[str, str], list[str]] = defaultdict(list)
         for limit in packs.limits.values():
@@ -152,12 +155,19 @@ class Measure:
                     await tx.lock(LOCK_MEASURE)
                     jobs, done, known = await self._due(tx, now)
                     looked_at = await self._compute(tx, jobs, done, known, now)
+                    await self._forget_old(tx, now)
                     # A period that passed without subjects is progress, too: more may be due behind it.
                     return looked_at or sum(done[id] > known[id] for id in done)
         except BaseException:
             self._store.forget()
             self._next_due = None
             raise
+
+    async def _forget_old(self, tx: Transaction, now: datetime) -> None:
+        """Once a day: values that looked at a present long past."""
+        if self._forgot_on != now.date():
+            await tx.run(SQL["forget_old"], {"ids": sorted(self._plan.live), "before": now - LIVE_KEPT})
+            self._forgot_on = now.date()
 
     async def _due(self, tx: Transaction, now: datetime) -> tuple[Jobs, dict[str, int], dict[str, int]]:
         jobs: Jobs = defaultdict(set)

@@ -138,3 +138,8 @@ SELECT count(*) AS waiting, min(due_at) AS oldest FROM measure.stale
 -- name: any_stale
 -- Whether some stale hour is due.
 SELECT EXISTS (SELECT FROM measure.stale WHERE due_at <= %(now)s)
+
+-- name: forget_old
+-- Remove values of some indicators whose periods ended long ago.
+DELETE FROM measure.value v USING measure.indicator i
+WHERE i.id = ANY(%(ids)s) AND v.indicator_no = i.indicator_no AND v.end_at < %(before)s
