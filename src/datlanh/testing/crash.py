@@ -116,6 +116,10 @@ class Ledger:
         self._write("acked", batch.id)
         batch.acked = True
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     def _write(self, what: str, id: str) -> None:
         with self._lock:
             self._file.write(f"{what} {id}\n")
@@ -340,6 +344,12 @@ class Feeder(threading.Thread):
         self.ledger.acked(batch)
         self.acked += 1
 
+    def close(self) -> None:
+        """Stop, and let go of what is open."""
+        self.stop.set()
+        if self.is_alive():
+            self.join(60)
+
     def check(self) -> None:
         """Raise what went wrong in the feeder, if anything did."""
         if self.failed is not None:
@@ -373,6 +383,11 @@ class PushFeeder(Feeder):
         if 400 <= answer.status_code < 500 and answer.status_code != 429:
             raise AssertionError(f"refused: {answer.status_code} {answer.text[:300]}")
         return answer.is_success
+
+    def close(self) -> None:
+        """Hang up."""
+        super().close()
+        self._client.close()
 
 
 class FileFeeder(Feeder):
@@ -458,6 +473,7 @@ class MqttFeeder(Feeder):
 
     def close(self) -> None:
         """Leave the broker."""
+        super().close()
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -570,13 +586,13 @@ class Campaign:
         )
         system = System(settings, self.broker)
         feeders: dict[str, Feeder] = {}
+        ledger = Ledger(self.home / "ledger.txt")
         try:
             system.start_broker(self.mqtt_port)
             key = asyncio.run(_prepare(system.settings))
             for program in PROGRAMS:
                 system.start(program)
             system.ready(self.patience_s)
-            ledger = Ledger(self.home / "ledger.txt")
             feeders["push"] = PushFeeder(system, ledger, self.seed, key)
             feeders["file"] = FileFeeder(system, ledger, self.seed)
             if self.broker is not None:
@@ -613,9 +629,8 @@ class Campaign:
             return verdict
         finally:
             for feeder in feeders.values():
-                feeder.stop.set()
-                if isinstance(feeder, MqttFeeder):
-                    feeder.close()
+                feeder.close()
+            ledger.close()
             system.stop()
 
     def _plan(self) -> list[tuple[str, bool]]:
