@@ -122,6 +122,7 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
         behind=lambda: health.behind,
     )
     measure.hear(detect.feed_indicators)
+    places.marked_by(measure.mark)
     operate = Operate(
         database, clock, packs, area_of=places.area_of, owner_of=places.owner_of, calendar=people.calendar
     )

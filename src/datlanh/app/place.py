@@ -5,7 +5,7 @@ like any other, so that its past is known too.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -13,8 +13,10 @@ from datlanh.keep import Keep
 from datlanh.kernel import Clock, Transaction, to_micros
 from datlanh.model.messages.collect import SourceSaved
 from datlanh.model.reading import Fact, Mapped, Readings
+from datlanh.model.series import Kept
 from datlanh.people import People
 
+Marks = Callable[[Transaction, Kept], Awaitable[Any]]
 NO_JOURNAL = 0  # such facts come from a declaration, not from a batch
 
 
@@ -25,6 +27,11 @@ class Places:
         self._clock = clock
         self._keep = keep
         self._people = people
+        self._marks: Marks | None = None
+
+    def marked_by(self, marks: Marks) -> None:
+        """Say who must know of facts that were kept here."""
+        self._marks = marks
 
     async def source_saved(self, tx: Transaction, saved: SourceSaved) -> None:
         """Make the entity of a station that was declared, or bring it up to date."""
@@ -56,7 +63,10 @@ class Places:
             )
             for name, body in told.items()
         )
-        await self._keep.apply(tx, Mapped(readings=Readings.empty(), facts=facts))
+        kept = await self._keep.apply(tx, Mapped(readings=Readings.empty(), facts=facts))
+        if self._marks is not None:
+            # A permit that was changed in the declaration is a limit that has changed.
+            await self._marks(tx, kept)
 
     async def area_of(self, tx: Transaction, entity: str) -> str | None:
         """The area in which an entity lies."""
