@@ -55,7 +55,7 @@ def test_a_run_that_fails_half_way_is_resumed(empty_url: str, monkeypatch: pytes
     with pytest.raises(RuntimeError):
         migrate(empty_url)
     before = revisions(empty_url)
-    assert before < set(revision.heads())
+    assert before != set(revision.heads())
     monkeypatch.setattr(migration, "run", real)
     assert migrate(empty_url)
     assert revisions(empty_url) == set(revision.heads())
