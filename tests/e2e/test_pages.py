@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 STATION = "BD_KCN03_NT01"
 ENTITY = f"urn:ngsi-ld:WastewaterObserved:{STATION}"
 SIZES = {"desk": (1280, 800), "phone": (390, 844), "narrow": (320, 720)}
-READY = "h1, .trouble, form"
+READY = "h1, .trouble, .empty, form"
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def settle(page: Page, address: str) -> None:
     """Go there and wait until what was asked for is drawn."""
     page.goto(address)
     page.wait_for_selector(READY, state="attached", timeout=20_000)
-    page.wait_for_function("!document.querySelector('main .skeleton')", timeout=20_000)
+    expect(page.locator("main .skeleton")).to_have_count(0, timeout=20_000)
 
 
 @pytest.mark.parametrize(
