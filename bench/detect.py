@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.keep_apply import server_cpu
+from bench.cpu import of_server
 from bench.row import Row
 from datlanh.detect import Detect
 from datlanh.kernel import Database, HeldClock, PrivatePostgres, migrate, to_micros
@@ -124,7 +124,7 @@ async def run(server: PrivatePostgres, batches: int) -> dict[str, float]:
     moved, client, backend, start = 0, 0.0, 0.0, 0.0
     for n in range(-10, batches):
         if n == 0:
-            client, backend, start = _client(), server_cpu(postmaster), time.perf_counter()
+            client, backend, start = _client(), of_server(postmaster), time.perf_counter()
         clock.advance(timedelta(seconds=BATCH / RATE))
         kept = batch(chance, chance.permutation(whole)[:BATCH], to_micros(clock.now()), n + 11)
         async with db.transaction() as tx:
@@ -134,7 +134,7 @@ async def run(server: PrivatePostgres, batches: int) -> dict[str, float]:
     made = _made(chance, whole, batches)
     result = {
         "client": max(0.0, _client() - client - made) / seconds,
-        "server": (server_cpu(postmaster) - backend) / seconds,
+        "server": (of_server(postmaster) - backend) / seconds,
         "wall": (time.perf_counter() - start) / seconds,
         "events": moved,
         "seconds": seconds,

@@ -1,14 +1,11 @@
 """What a reading costs in `Keep.apply`: client and PostgreSQL, state, history and the marks of rollups.
 
-    python bench/keep_apply.py [--series 20000] [--batch 20000] [--batches 30] [--url …]
+    python -m bench keep_apply [--long]
 
-Each batch brings one reading a series (the worst case for state) or, with --per N, N readings of fewer series.
+Each batch brings one reading a series (the worst case for state), or ten of a tenth of the series.
 """
 
-import argparse
 import asyncio
-import json
-import resource
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -16,31 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.cpu import of_server, ours
+from bench.row import Row
 from datlanh.keep import Keep
 from datlanh.kernel import Database, HeldClock, PrivatePostgres, Settings, migrate, to_micros
 from datlanh.model.reading import Mapped, Readings, SeriesKey
-
-
-def server_cpu(postmaster: int) -> float:
-    """CPU seconds of a PostgreSQL: its parent process, the living children and those that have ended."""
-    total = 0.0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            number, _, rest = stat.read_text().partition(" ")
-        except OSError:
-            continue
-        fields = rest.rpartition(") ")[2].split()
-        if int(number) == postmaster:
-            total += sum(map(int, fields[11:15])) / 100
-        elif int(fields[1]) == postmaster:
-            total += sum(map(int, fields[11:13])) / 100
-    return total
-
-
-def client_cpu() -> float:
-    """CPU seconds of this process."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 async def run(
@@ -64,7 +41,7 @@ async def run(
         clock.advance(timedelta(seconds=60))
         now = to_micros(clock.now())
         if n == 0:
-            start_client, start_server, start = client_cpu(), server_cpu(postmaster), time.perf_counter()
+            start_client, start_server, start = ours(), of_server(postmaster), time.perf_counter()
         which = chance.permutation(series)[:many]
         at = now - np.tile(np.arange(per, dtype=np.int64), len(which)) * (60_000_000 // per)
         mapped = Mapped(
@@ -86,22 +63,20 @@ async def run(
         took.append(time.perf_counter() - begun)
         assert kept.fresh.all()
     readings = batches * many * per
-    wall, client = time.perf_counter() - start, client_cpu() - start_client
-    server = server_cpu(postmaster) - start_server
+    wall, client = time.perf_counter() - start, ours() - start_client
+    behind = of_server(postmaster) - start_server
     found = {
         "readings": readings,
         "per_second": round(readings / wall),
         "client_us": round(client / readings * 1e6, 2),
-        "postgres_us": round(server / readings * 1e6, 2),
+        "postgres_us": round(behind / readings * 1e6, 2),
         "batch_ms_median": round(float(np.median(took[2:])) * 1e3, 1),
     }
     clock.advance(timedelta(hours=2))
-    begun, start_client, start_server = time.perf_counter(), client_cpu(), server_cpu(postmaster)
+    begun, start_client, start_server = time.perf_counter(), ours(), of_server(postmaster)
     await keep.work_due()
     found["rollup_us"] = round(
-        (client_cpu() - start_client + server_cpu(postmaster) - start_server)
-        / (readings + 2 * many * per)
-        * 1e6,
+        (ours() - start_client + of_server(postmaster) - start_server) / (readings + 2 * many * per) * 1e6,
         2,
     )
     found["rollup_s"] = round(time.perf_counter() - begun, 2)
@@ -109,27 +84,26 @@ async def run(
     return found
 
 
-def main() -> None:
-    """Run it in a PostgreSQL of its own."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--series", type=int, default=20_000)
-    parser.add_argument("--batch", type=int, default=20_000)
-    parser.add_argument("--batches", type=int, default=30)
-    parser.add_argument("--per", type=int, default=1)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="datlanh-bench-") as folder:
-        Path(folder).chmod(0o755)
-        server = PrivatePostgres(Path(folder))
-        server.start()
-        try:
-            migrate(server.url)
-            found = asyncio.run(
-                run(server, Path(folder), given.series, given.batch, given.batches, given.per)
+def measure(long: bool = False) -> list[Row]:
+    """What one reading costs, one a series and ten a series."""
+    rows = []
+    for per in (1, 10):
+        with tempfile.TemporaryDirectory(prefix="datlanh-bench-") as folder:
+            Path(folder).chmod(0o755)
+            server = PrivatePostgres(Path(folder))
+            server.start()
+            try:
+                migrate(server.url)
+                found = asyncio.run(run(server, Path(folder), 20_000, 20_000, 30 if long else 6, per))
+            finally:
+                server.stop()
+        rows.append(
+            Row(
+                what=f"Keep.apply, {per} reading(s) a series",
+                figure=found["client_us"] + found["postgres_us"],
+                unit="µs of CPU a reading",
+                remark=f"ours {found['client_us']}, PostgreSQL {found['postgres_us']}, rollup {found['rollup_us']};"
+                f" {found['per_second']:,.0f} readings/s, {found['batch_ms_median']} ms a batch",
             )
-            print(json.dumps(found))
-        finally:
-            server.stop()
-
-
-if __name__ == "__main__":
-    main()
+        )
+    return rows

@@ -1,22 +1,24 @@
 """What questions to `Keep` cost: charts, rollups, raw means over the lake, the map box, and bytes a point.
 
-    python bench/keep_ask.py [--series 200] [--days 30] [--every 60] [--entities 1000000]
+    python -m bench keep_ask [--long]
 
-Beside each figure stands DuckDB alone on the same files, where that makes sense: quote the ratio.
+Beside a figure stands DuckDB alone on the same files, where that makes sense. Long: 200 series, 30 days, a reading
+every 13 seconds (40 million), and a million entities on the map.
 """
 
-import argparse
 import asyncio
-import json
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bench.row import Row
 from datlanh.keep import EntityQuestion, Keep
 from datlanh.keep.query import Box, Compare
 from datlanh.keep.warehouse import listed
@@ -41,12 +43,12 @@ async def fill(keep: Keep, keys: list[SeriesKey], days: int, every: int) -> int:
     """Days of readings of all series, a day a batch, rolled up and sealed."""
     chance = np.random.default_rng(1)
     n, per = len(keys), 86_400 // every
-    value = chance.normal(30, 5, n)
+    value: NDArray[Any] = chance.normal(30, 5, n)
     total = 0
     for day in range(days, 0, -1):
         at = to_micros(NOW - timedelta(days=day)) + np.arange(1, per + 1, dtype=np.int64) * every * 1_000_000
         steps = np.cumsum(chance.normal(0, 0.3, (n, per)), axis=1)
-        values = np.round(np.clip(value[:, None] + steps, 0, None), 1)
+        values: NDArray[Any] = np.round(np.clip(value[:, None] + steps, 0, None), 1)
         value = values[:, -1]
         size = n * per
         mapped = Readings.of(
@@ -70,7 +72,17 @@ async def fill(keep: Keep, keys: list[SeriesKey], days: int, every: int) -> int:
     return total
 
 
-async def run(server: PrivatePostgres, home: Path, given: argparse.Namespace) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is filled in."""
+
+    series: int
+    days: int
+    every: int
+    entities: int
+
+
+async def run(server: PrivatePostgres, home: Path, given: Size) -> dict[str, Any]:
     """Fill and ask."""
     clock = HeldClock(NOW)
     db = Database(server.url, statement_timeout_s=600)
@@ -163,24 +175,63 @@ async def the_map(keep: Keep, entities: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Run it in a PostgreSQL of its own."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--series", type=int, default=200)
-    parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--every", type=int, default=60)
-    parser.add_argument("--entities", type=int, default=1_000_000)
-    given = parser.parse_args()
+def measure(long: bool = False) -> list[Row]:
+    """The rows of the budget."""
+    size = Size(200, 30, 13, 1_000_000) if long else Size(20, 6, 60, 50_000)
     with tempfile.TemporaryDirectory(prefix="datlanh-bench-") as folder:
         Path(folder).chmod(0o755)
         server = PrivatePostgres(Path(folder))
         server.start()
         try:
             migrate(server.url)
-            print(json.dumps(asyncio.run(run(server, Path(folder), given))))
+            found = asyncio.run(run(server, Path(folder), size))
         finally:
             server.stop()
-
-
-if __name__ == "__main__":
-    main()
+    filled = f"{size.series} series × {size.days} days, {found['readings'] / 1e6:.1f} M points"
+    day, chart = found["one_series_one_day_lake_ms"], found["chart_30_days_ms"]
+    rolled, raw = found["hourly_means_rollups_ms"], found["hourly_means_raw_ms"]
+    duck = found["hourly_means_duckdb_alone_ms"]
+    box = found["map_ms"]["box_0.05"]
+    return [
+        Row(
+            what="one series, one day, closed",
+            figure=day["p50"],
+            unit="ms",
+            must="≤ 30",
+            good=day["p50"] <= 30,
+            remark=f"p99 {day['p99']}; a chart of 30 days {chart['p50']}; {filled}",
+        ),
+        Row(
+            what="hourly means of all series, rollups",
+            figure=rolled["p50"],
+            unit="ms",
+            must="≤ 30",
+            good=rolled["p50"] <= 30,
+        ),
+        Row(
+            what="hourly means of all series, raw",
+            figure=raw["p50"],
+            unit="ms",
+            against="DuckDB alone",
+            ratio=raw["p50"] / duck["p50"],
+            must="≤ 700",
+            good=raw["p50"] <= 700,
+            remark=f"DuckDB alone {duck['p50']} ms",
+        ),
+        Row(
+            what="a point in closed history",
+            figure=found["lake_bytes_a_point"],
+            unit="bytes",
+            must="≤ 3",
+            good=found["lake_bytes_a_point"] <= 3,
+            remark=f"filled, rolled up and sealed in {found['fill_s']} s",
+        ),
+        Row(
+            what=f"map box + type + attribute over {size.entities:,} entities, p99",
+            figure=box["p99"],
+            unit="ms",
+            must="≤ 20",
+            good=box["p99"] <= 20,
+            remark=f"p50 {box['p50']}; with values p99 {found['map_ms']['box_0.05_with_values']['p99']}",
+        ),
+    ]

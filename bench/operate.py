@@ -14,7 +14,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bench.keep_apply import client_cpu, server_cpu
+from bench.cpu import of_server, ours
 from bench.row import Row
 from datlanh.kernel import Database, HeldClock, PrivatePostgres, Reader, migrate
 from datlanh.model.alarm import AlarmFilter
@@ -92,7 +92,7 @@ async def run(url: str, postmaster: int, storm: int) -> dict[str, float]:
         tx.tell(event("bench.calm", "urn:ngsi-ld:A:calm"))
     await reader.hear()
     begun, worst = time.perf_counter(), 0.0
-    used = client_cpu() + server_cpu(postmaster)
+    used = ours() + of_server(postmaster)
     while await reader.hear():
         at = time.perf_counter()
         async with db.read() as tx:
@@ -102,18 +102,18 @@ async def run(url: str, postmaster: int, storm: int) -> dict[str, float]:
             await operate.incidents(tx)
         worst = max(worst, time.perf_counter() - at)
     heard = time.perf_counter() - begun
-    used = client_cpu() + server_cpu(postmaster) - used
+    used = ours() + of_server(postmaster) - used
     async with db.read() as tx:
         counts = await operate.alarm_counts(tx)
         incidents, _ = await operate.incidents(tx)
     if sum(counts.by_state.values()) != storm + 1 or len(incidents) > 10:
         raise AssertionError((counts, len(incidents)))
-    ceiling = client_cpu() + server_cpu(postmaster)
+    ceiling = ours() + of_server(postmaster)
     body = json.dumps({"x": "x" * 1200})
     for _ in range(storm // 200):
         async with db.transaction() as tx:
             await tx.many("INSERT INTO kernel.outbox (name, body) VALUES ('x', %s::jsonb)", [(body,)] * 600)
-    ceiling = client_cpu() + server_cpu(postmaster) - ceiling
+    ceiling = ours() + of_server(postmaster) - ceiling
     await db.close()
     return {"heard": heard, "used": used, "ceiling": ceiling, "worst": worst}
 
