@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from datlanh.app.dev.generate import GENERATED
-from datlanh.kernel.revision import FLOORS
 from datlanh.kernel.outbox import message_types
+from datlanh.kernel.revision import FLOORS
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "datlanh"
