@@ -1,11 +1,15 @@
 """`datlanh demo`: the reference province, alive, from one command."""
 
+import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 from datlanh.app.up import PROGRAMS, Household
 from datlanh.kernel import Settings
 
 DEMO_SFTP_PORT = 2222
+DEMO_MQTT_PORT = 18830
 
 
 def run_demo(settings: Settings, language: str) -> int:
@@ -17,7 +21,12 @@ def run_demo(settings: Settings, language: str) -> int:
         )  # sixty stations sign in every minute; nobody wants to read it
     if not settings.sftp_port:
         settings = settings.with_(sftp_port=DEMO_SFTP_PORT)
-    household = Household(settings, (*PROGRAMS, "simulate"), language)
+    broker = None if settings.mqtt_url else find_broker()
+    others: dict[str, list[str]] = {}
+    if broker is not None:
+        settings = settings.with_(mqtt_url=f"mqtt://127.0.0.1:{DEMO_MQTT_PORT}")
+        others["mosquitto"] = [broker, "-c", str(_configured(settings))]
+    household = Household(settings, (*PROGRAMS, "simulate"), language, others)
 
     def ready(running: Settings) -> None:
         household.steps.say("app.demo_address", address=f"http://{running.host}:{running.port}")
@@ -27,6 +36,24 @@ def run_demo(settings: Settings, language: str) -> int:
 
     household.steps.say("app.demo_title")
     return household.run(ready)
+
+
+def find_broker() -> str | None:
+    """The MQTT broker of this machine, if it has one; the demo is whole without it, but for three stations."""
+    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+def _configured(settings: Settings) -> Path:
+    """A broker for this demo alone: loopback only, and what it has taken outlives it."""
+    folder = settings.home / "mosquitto"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "mosquitto.conf"
+    file.write_text(
+        f"listener {DEMO_MQTT_PORT} 127.0.0.1\nallow_anonymous true\nuser root\n"
+        f"persistence true\npersistence_location {folder.resolve()}/\nlog_type error\n",
+        "utf-8",
+    )
+    return file
 
 
 def demo_accounts(settings: Settings) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
 from rich.console import Console
@@ -56,9 +56,17 @@ class Steps:
 class Household:
     """The parent process."""
 
-    def __init__(self, settings: Settings, programs: tuple[str, ...], language: str = "vi") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        programs: tuple[str, ...],
+        language: str = "vi",
+        others: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """`programs` are ours, by name; `others` are commands of other people's programs that run beside them."""
         self.settings = settings
         self.programs = programs
+        self.others = dict(others or {})
         self.steps = Steps(language)
         self._postgres: PrivatePostgres | None = None
         self._lock: IO[str] | None = None
@@ -100,8 +108,11 @@ class Household:
             loop.add_signal_handler(number, stop.set)
         begun = time.monotonic()
         async with asyncio.TaskGroup() as group:
+            for name, command in self.others.items():
+                group.create_task(self._child(name, command, settings, stop))
             for program in self.programs:
-                group.create_task(self._child(program, settings, stop))
+                ours = (sys.executable, "-m", "datlanh", program)
+                group.create_task(self._child(program, ours, settings, stop))
             if self._postgres is not None:
                 group.create_task(self._watch_postgres(self._postgres, stop))
             if await _answers(settings, stop):
@@ -110,7 +121,9 @@ class Household:
                     ready(settings)
         return 0
 
-    async def _child(self, program: str, settings: Settings, stop: asyncio.Event) -> None:
+    async def _child(
+        self, program: str, command: Sequence[str], settings: Settings, stop: asyncio.Event
+    ) -> None:
         wait = 0.5
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("DATLANH_")},
@@ -119,16 +132,23 @@ class Household:
         }
         while not stop.is_set():
             begun = time.monotonic()
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "datlanh",
-                program,
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                # A group of its own, so that Ctrl-C reaches only us and we stop it in order.
-                start_new_session=True,
-            )
+            with contextlib.ExitStack() as open_files:
+                # What other people's programs say goes to a file; ours speak for themselves.
+                foreign = program in self.others
+                log = (
+                    open_files.enter_context((settings.home / f"{program}.log").open("ab"))
+                    if foreign
+                    else None
+                )
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    env=environment,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    # A group of its own, so that Ctrl-C reaches only us and we stop it in order.
+                    start_new_session=True,
+                )
             async with asyncio.TaskGroup() as group:
                 ended = group.create_task(process.wait())
                 stopping = group.create_task(stop.wait())

@@ -138,7 +138,10 @@ class Mqtt:
                 instants.setdefault(at, {"t": at.isoformat()})[attribute] = sample.value
         for told in instants.values():
             sent = self._client.publish(f"bd/air/{station}/up", json.dumps(told), qos=1)
-            await asyncio.to_thread(sent.wait_for_publish, 20)
+            try:
+                await asyncio.to_thread(sent.wait_for_publish, 20)
+            except (RuntimeError, ValueError) as error:  # not connected just now, or the queue is full
+                raise ConnectionError(f"not published for {station}") from error
             if not sent.is_published():
                 raise ConnectionError(f"no PUBACK for {station}")
 
