@@ -7,12 +7,13 @@ The files lie there when we begin to look; the clock runs from the first one tha
 """
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from bench.push import drained
 from bench.row import Row
 from bench.running import FILES, running
+from datlanh.kernel import SystemClock
 from datlanh.model.reading import Quality
 from datlanh.testing import tt10
 from datlanh.testing.signal import Sample
@@ -21,11 +22,11 @@ FILES_SHORT, FILES_LONG = 2_000, 20_000
 
 
 def write(folder: Path, many: int) -> None:
-    """Files of one minute each, with five readings."""
+    """Files of one instant each, with five readings."""
     folder.mkdir(parents=True, exist_ok=True)
-    begin = datetime(2026, 11, 1, tzinfo=UTC)
+    begin = SystemClock().now().replace(microsecond=0) - timedelta(seconds=many)
     for n in range(many):
-        at = begin + timedelta(minutes=n)
+        at = begin + timedelta(seconds=n)
         rows = [
             (at, name, Sample(10 + n % 40 / 10, Quality.MEASURED))
             for name in ("pm25", "pm10", "no2", "so2", "o3")
