@@ -25,11 +25,13 @@ def main() -> int:
         if not hasattr(module, "measure"):
             continue
         begun = time.monotonic()
-        rows += module.measure(long)
+        measured = module.measure(long)
+        if not rows:
+            print(HEAD)
+        for row in measured:  # at once: a long run that is broken off has told what it knew
+            print(row.line(), flush=True)
+        rows += measured
         print(f"{found.name}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
-    print(HEAD)
-    for row in rows:
-        print(row.line())
     return int(any(row.good is False for row in rows))
 
 
