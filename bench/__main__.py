@@ -6,6 +6,7 @@ runs that the acceptance asks for (ten minutes for ingest); without it they are 
 
 import importlib
 import pkgutil
+import signal
 import sys
 import time
 
@@ -17,6 +18,8 @@ def main() -> int:
     """Run what was asked for, all by default; 1 when a row that must hold does not."""
     asked = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     long = "--long" in sys.argv
+    # Whoever ends us ends what we started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     rows: list[Row] = []
     for found in sorted(pkgutil.iter_modules(bench.__path__), key=lambda m: m.name):
         if asked and found.name not in asked:
