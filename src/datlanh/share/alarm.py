@@ -202,11 +202,15 @@ def why_of(alarm: Alarm) -> str | None:
     return None
 
 
-def log_rows(entries: Sequence[LogEntry], language: str) -> list[shapes.LogEntry]:
-    """A log in words."""
+def log_rows(
+    entries: Sequence[LogEntry], language: str, steps: Mapping[str, str] | None = None
+) -> list[shapes.LogEntry]:
+    """A log in words; `steps` are the titles of an incident's steps by their ids."""
     rows = []
     for entry in entries:
         params = {k: v for k, v in entry.detail.items() if isinstance(v, str | int | float | bool)}
+        if steps and params.get("step") in steps:
+            params["step"] = steps[str(params["step"])]
         said = say(f"operate.log.{entry.what}", language, **params)
         text = entry.why or (said if said and not said.startswith("operate.log.") else "")
         rows.append(

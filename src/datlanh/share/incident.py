@@ -101,7 +101,11 @@ class IncidentBook:
             ],
             clocks=clocks(incident, now, language),
             alarms=await self._alarms.rows(tx, list(alarms), language),
-            log=log_rows(await self._floors.operate.log_of(tx, incident.id), language),
+            log=log_rows(
+                await self._floors.operate.log_of(tx, incident.id),
+                language,
+                {step.id: told(step.title, language) for step in incident.steps},
+            ),
             closing=shapes.Closing(cause=closing.cause, ended_at=closing.ended_at, resolver=closing.resolver)
             if closing
             else None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from datlanh.collect import Day, Live, Quarantined
 from datlanh.collect.diagnose import Step
@@ -9,7 +10,7 @@ from datlanh.collect.score import Score
 from datlanh.kernel import Transaction
 from datlanh.kernel.clock import PROVINCE_ZONE
 from datlanh.kernel.names import sort_key
-from datlanh.kernel.words import say
+from datlanh.kernel.words import say, words
 from datlanh.model.errors import NotFound
 from datlanh.model.person import Caller
 from datlanh.model.source import Source
@@ -188,12 +189,21 @@ def steps_of(steps: Sequence[Step], language: str) -> list[shapes.Diagnostic]:
             key=step.name,
             title=say(f"doors.check_{step.name}", language),
             ok=step.ok,
-            text=say(step.said, language, **step.params),
+            text=say(step.said, language, **_said(step.params, language)),
             repair=say(step.repair, language) if step.repair else None,
             at=step.at,
         )
         for step in steps
     ]
+
+
+def _said(params: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """Parameters of a sentence; one that is itself a key of the words is said, not shown."""
+    known = words(language)
+    return {
+        name: say(value, language) if isinstance(value, str) and value in known else value
+        for name, value in params.items()
+    }
 
 
 def area_of(source: Source) -> str | None:
