@@ -22,7 +22,7 @@ def test_the_screen_says_when_it_is_not_live(centre: Any, context: BrowserContex
         re.compile(r"Mất kết nối từ \d\d:\d\d, số liệu đến \d\d:\d\d"), timeout=25_000
     )
     expect(page.locator("html")).to_have_class(re.compile("is-lost"))
-    assert page.evaluate("getComputedStyle(document.querySelector('main')).filter") == "grayscale(1)"
+    expect(page.locator("main")).to_have_css("filter", "grayscale(1)")
 
     context.set_offline(False)
     expect(banner).to_be_hidden(timeout=30_000)

@@ -47,6 +47,32 @@ async def test_the_same_work_waits_only_once(db: Database) -> None:
         assert await queue(tx, "test.job", once="seal 2026-11-24")
 
 
+async def test_work_goes_on_after_the_database_has_cut_every_connection(db: Database) -> None:
+    done, begun = asyncio.Event(), asyncio.Event()
+
+    async def first() -> None:
+        begun.set()
+
+    async def second() -> None:
+        done.set()
+
+    async def cut_and_ask() -> None:
+        await begun.wait()
+        async with db.transaction() as tx:
+            await tx.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'datlanh jobs' AND datname = current_database()"
+            )
+            await queue(tx, "test.second")
+
+    async with db.transaction() as tx:
+        await queue(tx, "test.first")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(cut_and_ask())
+        group.create_task(run_until(Jobs(db.url, {"test.first": first, "test.second": second}), done))
+    assert done.is_set()
+
+
 async def test_a_job_that_fails_is_tried_again(db: Database) -> None:
     done, tries = asyncio.Event(), []
 

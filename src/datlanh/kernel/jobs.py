@@ -10,15 +10,21 @@ import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import structlog
 
 from datlanh.kernel.transaction import Transaction
 
+if TYPE_CHECKING:
+    import procrastinate
+
 log = structlog.get_logger(__name__)
 Job = Callable[..., Awaitable[object]]
 QUEUE = "datlanh"
+AGAIN_S = 2.0
+STALLED_LOOK_S = 20.0
 MOST_TRIES = 10
 
 
@@ -55,26 +61,26 @@ class Jobs:
     """Does queued jobs; one of a kind at a time, several kinds side by side."""
 
     def __init__(self, url: str, does: Mapping[str, Job]) -> None:
-        # Only a worker needs the library; asking for a job is plain SQL.
-        import procrastinate
-
-        self._app = procrastinate.App(
-            connector=procrastinate.PsycopgConnector(
-                conninfo=url,
-                min_size=1,
-                max_size=4,
-                kwargs={"options": "-c search_path=procrastinate", "application_name": "datlanh jobs"},
-            )
-        )
-        retry = procrastinate.RetryStrategy(max_attempts=MOST_TRIES, exponential_wait=3)
-        for name, job in does.items():
-            self._app.task(name=name, queue=QUEUE, retry=retry)(_plain(job))
+        self._url = url
+        self._does = dict(does)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Do jobs until told to stop; those of a worker that died are taken up again."""
-        async with self._app.open_async(), asyncio.TaskGroup() as group:
+        """Do jobs until told to stop; those of a worker that died are taken up again.
+
+        When the database goes away the work rests and begins anew; no job is lost by it, for each is a row.
+        """
+        while not stop.is_set():
+            try:
+                await self._work(stop)
+            except* (psycopg.Error, procrastinate_errors(), OSError, TimeoutError) as group:
+                log.warning("jobs.database_down", error=repr(group.exceptions[0])[:300], again_in_s=AGAIN_S)
+                await _pause(stop, AGAIN_S)
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        app = self._made()
+        async with app.open_async(), asyncio.TaskGroup() as group:
             worker = group.create_task(
-                self._app.run_worker_async(
+                app.run_worker_async(
                     queues=[QUEUE],
                     name="datlanh",
                     concurrency=2,
@@ -85,15 +91,41 @@ class Jobs:
                     shutdown_graceful_timeout=3,
                 )
             )
-            while not stop.is_set():
-                for job in await self._app.job_manager.get_stalled_jobs():
+            while not stop.is_set() and not worker.done():
+                for job in await app.job_manager.get_stalled_jobs():
                     log.warning("jobs.stalled", job=job.task_name)
-                    await self._app.job_manager.retry_job(job)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), 20)
+                    await app.job_manager.retry_job(job)
+                await _pause(stop, STALLED_LOOK_S)
             worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker
+
+    def _made(self) -> "procrastinate.App":
+        # Only a worker needs the library; asking for a job is plain SQL.
+        import procrastinate
+
+        app = procrastinate.App(
+            connector=procrastinate.PsycopgConnector(
+                conninfo=self._url,
+                min_size=1,
+                max_size=4,
+                kwargs={"options": "-c search_path=procrastinate", "application_name": "datlanh jobs"},
+            )
+        )
+        retry = procrastinate.RetryStrategy(max_attempts=MOST_TRIES, exponential_wait=3)
+        for name, job in self._does.items():
+            app.task(name=name, queue=QUEUE, retry=retry)(_plain(job))
+        return app
+
+
+def procrastinate_errors() -> type[Exception]:
+    """What the library raises when its database fails it."""
+    from procrastinate.exceptions import ProcrastinateException
+
+    return ProcrastinateException
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 def _plain(job: Job) -> Job:

@@ -38,7 +38,7 @@ class Lease:
                 return True
             await connection.close()
         except (psycopg.OperationalError, Unavailable):
-            self._connection = None
+            await self.release()
         return False
 
     async def release(self) -> None:

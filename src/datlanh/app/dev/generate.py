@@ -23,7 +23,12 @@ def messages() -> str:
     """docs/reference/messages.md"""
     from datlanh.kernel.outbox import message_types
 
-    lines = ["# Messages", "", "Made from `model/messages/`; do not edit. What can be told, floor by floor.", ""]
+    lines = [
+        "# Messages",
+        "",
+        "Made from `model/messages/`; do not edit. What can be told, floor by floor.",
+        "",
+    ]
     floors: dict[str, list[type]] = {}
     for kind in message_types().values():
         floors.setdefault(kind.__module__.rsplit(".", 1)[1], []).append(kind)
@@ -31,7 +36,14 @@ def messages() -> str:
         lines += [f"## {floor}", ""]
         for kind in sorted(floors[floor], key=lambda k: k.__name__):
             fields = ", ".join(f"`{name}`" for name in inspect.signature(kind).parameters)
-            lines += [f"### {kind.__name__}", "", inspect.cleandoc(kind.__doc__ or ""), "", f"Carries {fields}.", ""]
+            lines += [
+                f"### {kind.__name__}",
+                "",
+                inspect.cleandoc(kind.__doc__ or ""),
+                "",
+                f"Carries {fields}.",
+                "",
+            ]
     return "\n".join(lines).rstrip() + "\n"
 
 
