@@ -1,7 +1,9 @@
 """`datlanh demo`: the reference province, alive, from one command."""
 
+import contextlib
 import os
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,13 @@ def run_demo(settings: Settings, language: str) -> int:
             log_level="warning"
         )  # sixty stations sign in every minute; nobody wants to read it
     if not settings.sftp_port:
-        settings = settings.with_(sftp_port=DEMO_SFTP_PORT)
+        settings = settings.with_(sftp_port=_free(DEMO_SFTP_PORT))
     broker = None if settings.mqtt_url else find_broker()
     others: dict[str, list[str]] = {}
     if broker is not None:
-        settings = settings.with_(mqtt_url=f"mqtt://127.0.0.1:{DEMO_MQTT_PORT}")
-        others["mosquitto"] = [broker, "-c", str(_configured(settings))]
+        port = _free(DEMO_MQTT_PORT)
+        settings = settings.with_(mqtt_url=f"mqtt://127.0.0.1:{port}")
+        others["mosquitto"] = [broker, "-c", str(_configured(settings, port))]
     household = Household(settings, (*PROGRAMS, "simulate"), language, others)
 
     def ready(running: Settings) -> None:
@@ -43,13 +46,24 @@ def find_broker() -> str | None:
     return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
-def _configured(settings: Settings) -> Path:
+def _free(port: int) -> int:
+    """This port of loopback, or another when somebody has it: two demos may run side by side."""
+    for wanted in (port, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", wanted))
+                return int(probe.getsockname()[1])
+    return port
+
+
+def _configured(settings: Settings, port: int) -> Path:
     """A broker for this demo alone: loopback only, and what it has taken outlives it."""
     folder = settings.home / "mosquitto"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "mosquitto.conf"
     file.write_text(
-        f"listener {DEMO_MQTT_PORT} 127.0.0.1\nallow_anonymous true\nuser root\n"
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n"
         f"persistence true\npersistence_location {folder.resolve()}/\nlog_type error\n",
         "utf-8",
     )

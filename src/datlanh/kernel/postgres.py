@@ -170,13 +170,19 @@ class PrivatePostgres:
         folder = binaries()
         if os.geteuid() != 0 or _reachable(folder):
             return folder
-        copy = Path("/var/lib/datlanh") / "programs" / folder.parent.name
-        if not (copy / "bin" / "postgres").exists():
-            half = copy.with_name(copy.name + ".new")
+        package = folder.parent.parent
+        copy = Path("/var/lib/datlanh") / "programs"
+        programs = copy / package.name / folder.parent.name
+        if not (programs / "bin" / "postgres").exists():
+            # The programs find their libraries by the way from one folder of the wheel to the other.
+            libraries = package.with_name(f"{package.name}.libs")
+            if libraries.is_dir():
+                shutil.copytree(libraries, copy / libraries.name, symlinks=True, dirs_exist_ok=True)
+            half = programs.with_name(programs.name + ".new")
             shutil.rmtree(half, ignore_errors=True)
             shutil.copytree(folder.parent, half, symlinks=True)
-            half.rename(copy)
-        return copy / "bin"
+            half.rename(programs)
+        return programs / "bin"
 
     def _account(self) -> "pwd.struct_passwd | None":
         if os.geteuid() != 0:
