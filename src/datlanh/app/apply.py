@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from datlanh.kernel import chaos
+from datlanh.kernel.pause import pause
 from datlanh.model.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Applier:
                             await wake.wait(1.0)
             except (psycopg.OperationalError, Unavailable) as error:
                 log.warning("apply.database_down", error=str(error), again_in_s=wait)
-                await _sleep(stop, wait)
+                await pause(stop, wait)
                 wait = min(5.0, wait * 2)
 
 
@@ -113,10 +114,3 @@ class _Wake:
     async def wait(self, most_s: float) -> None:
         async for _ in self._connection.notifies(timeout=most_s, stop_after=1):
             return
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -7,14 +7,10 @@ drops it. A day with batches that are not applied yet stays.
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import structlog
-
 from datlanh.kernel import Transaction, queue
 
 if TYPE_CHECKING:
     from datlanh.app.house import House
-
-log = structlog.get_logger(__name__)
 
 JOB = "app.archive"
 ASKED_EVERY = timedelta(hours=1)
@@ -44,9 +40,4 @@ class Archive:
 
     async def archive(self) -> int:
         """Seal every day that is old enough, then drop it; how many days."""
-        days = await self._house.collect.journal_days_to_seal()
-        for day in days:
-            sealed = await self._house.keep.seal_journal_day(day, self._house.collect.day_rows(day))
-            await self._house.collect.drop_day(day, sealed.rows)
-            log.info("archive.day", day=day.isoformat(), batches=sealed.rows)
-        return len(days)
+        return await self._house.collect.seal_journal(self._house.keep.seal_journal_day)

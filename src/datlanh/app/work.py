@@ -17,6 +17,7 @@ from datlanh.app.wiring import wiring
 from datlanh.kernel import Jobs, Lease, Reader, outbox
 from datlanh.kernel.jobs import Job
 from datlanh.kernel.outbox import CHANNEL
+from datlanh.kernel.pause import pause
 from datlanh.model.errors import Error, Unavailable
 
 if TYPE_CHECKING:
@@ -120,11 +121,3 @@ async def _due(house: "House", name: str, duty: Duty, stop: asyncio.Event) -> No
         if not done:
             await pause(stop, 1)
     await lease.release()
-
-
-async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait, but not longer than until told to stop."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -13,6 +13,7 @@ from datetime import timedelta
 from datlanh.kernel import revision
 from datlanh.kernel.clock import Clock
 from datlanh.kernel.database import Database
+from datlanh.kernel.pause import pause
 from datlanh.kernel.settings import Settings
 from datlanh.model.errors import Error
 
@@ -98,7 +99,4 @@ class Health:
         """Probe until told to stop."""
         while not stop.is_set():
             await self.probe()
-            try:
-                await asyncio.wait_for(stop.wait(), PROBE_EVERY.total_seconds())
-            except TimeoutError:
-                continue
+            await pause(stop, PROBE_EVERY.total_seconds())

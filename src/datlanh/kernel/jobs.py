@@ -6,7 +6,6 @@ due time of its own (deadlines, escalations) is a row of its floor, not a job.
 """
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import structlog
 
+from datlanh.kernel.pause import pause
 from datlanh.kernel.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Jobs:
                 await self._work(stop)
             except* (psycopg.Error, procrastinate_errors(), OSError, TimeoutError) as group:
                 log.warning("jobs.database_down", error=repr(group.exceptions[0])[:300], again_in_s=AGAIN_S)
-                await _pause(stop, AGAIN_S)
+                await pause(stop, AGAIN_S)
 
     async def _work(self, stop: asyncio.Event) -> None:
         app = self._made()
@@ -95,7 +95,7 @@ class Jobs:
                 for job in await app.job_manager.get_stalled_jobs():
                     log.warning("jobs.stalled", job=job.task_name)
                     await app.job_manager.retry_job(job)
-                await _pause(stop, STALLED_LOOK_S)
+                await pause(stop, STALLED_LOOK_S)
             worker.cancel()
 
     def _made(self) -> "procrastinate.App":
@@ -121,11 +121,6 @@ def procrastinate_errors() -> type[Exception]:
     from procrastinate.exceptions import ProcrastinateException
 
     return ProcrastinateException
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
 
 
 def _plain(job: Job) -> Job:

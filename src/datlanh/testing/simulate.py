@@ -22,6 +22,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from datlanh.kernel import Clock, Settings
+from datlanh.kernel.pause import pause
 from datlanh.model.reading import QUALITY_WORDS, Quality
 from datlanh.model.source import Source
 from datlanh.testing import tt10
@@ -253,7 +254,7 @@ async def _live(
     station: Station, clock: Clock, progress: Progress, turn: asyncio.Semaphore, stop: asyncio.Event
 ) -> None:
     lag = blake2b(station.name.encode(), digest_size=2).digest()
-    await _pause(stop, int.from_bytes(lag, "big") / 65536 * 3)
+    await pause(stop, int.from_bytes(lag, "big") / 65536 * 3)
     while not stop.is_set():
         now = clock.now()
         if station.world.linked(station.name, now):
@@ -265,22 +266,17 @@ async def _live(
                         await station.door.send(station.name, station.type, station.rows(instants))
                 except (OSError, asyncssh.Error, httpx2.HTTPError, TimeoutError) as error:
                     log.info("simulate.not_taken", station=station.name, error=str(error)[:200])
-                    await _pause(stop, 5)
+                    await pause(stop, 5)
                     break
                 station.sent_until = progress.until[station.name] = instants[-1]
         ahead = EVERY.total_seconds() - clock.now().timestamp() % EVERY.total_seconds()
-        await _pause(stop, ahead + int.from_bytes(lag, "big") / 65536 * 20)
+        await pause(stop, ahead + int.from_bytes(lag, "big") / 65536 * 20)
 
 
 async def _remember(progress: Progress, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        await _pause(stop, 5)
+        await pause(stop, 5)
         progress.write()
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
 
 
 def _broker(settings: Settings) -> tuple[str, int] | None:
