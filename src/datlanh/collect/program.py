@@ -14,6 +14,7 @@ from datlanh.collect.account import Accounts
 from datlanh.collect.receive import Receivers
 from datlanh.collect.watch import Watch
 from datlanh.kernel import Clock, Lease, Settings
+from datlanh.kernel.pause import pause
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +50,7 @@ async def run_files(
         while not stop.is_set():
             if await lease.hold():
                 await _while_held(lease, watch, accounts, clock, settings, stop)
-            await _rest(stop, LEASE_EVERY_S)
+            await pause(stop, LEASE_EVERY_S)
     finally:
         await lease.release()
 
@@ -65,14 +66,9 @@ async def _while_held(
             await asyncio.to_thread(watch.make_folders)
             async with receiving(watch, accounts, clock, settings):
                 while not stop.is_set():
-                    await _rest(stop, LEASE_EVERY_S)
+                    await pause(stop, LEASE_EVERY_S)
                     await lease.hold()
             inner.set()
             await watching
     except* OSError as errors:
         log.error("files_failed", errors=[str(error) for error in errors.exceptions])
-
-
-async def _rest(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
