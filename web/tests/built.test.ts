@@ -149,18 +149,20 @@ describe('in a browser', () => {
   test.each(SCREENS)(
     '%s keeps the policy, has no faults in light and dark, and fits a phone',
     async (_name, path) => {
-      const { page, errors, done } = await open(path);
-      if (path.includes('why=')) await page.waitForSelector('dialog[open] section');
-      expect(await faults(page), 'light').toEqual([]);
-      await page.evaluate(() => (document.documentElement.dataset.theme = 'dark'));
-      expect(await faults(page), 'dark').toEqual([]);
-      if (!path.includes('kiosk')) {
-        await page.setViewportSize({ width: 390, height: 844 });
-        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+      // Each theme in a page of its own, as people meet it: turned under a drawn page, some of its
+      // elements may still be in the colours of before while the others are read.
+      for (const theme of ['light', 'dark']) {
+        const { page, errors, done } = await open(path, theme);
+        if (path.includes('why=')) await page.waitForSelector('dialog[open] section');
+        expect(await faults(page), theme).toEqual([]);
+        if (!path.includes('kiosk')) {
+          await page.setViewportSize({ width: 390, height: 844 });
+          expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+        }
+        expect(await page.evaluate(() => (window as unknown as { broken: string[] }).broken)).toEqual([]);
+        expect(errors).toEqual([]);
+        await done();
       }
-      expect(await page.evaluate(() => (window as unknown as { broken: string[] }).broken)).toEqual([]);
-      expect(errors).toEqual([]);
-      await done();
     },
   );
 
