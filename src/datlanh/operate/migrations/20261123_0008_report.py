@@ -1,0 +1,17 @@
+"""Not filled yet."""
+
+from datlanh.kernel.migration import run
+
+revision = "operate_0008"
+down_revision = "operate_0007"
+branch_labels = None
+depends_on = None
+
+SQL = """
+SELECT 1
+"""
+
+
+def upgrade() -> None:
+    """Make it."""
+    run(SQL)
