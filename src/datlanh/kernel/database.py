@@ -113,11 +113,11 @@ _BLOCK = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 
 @cache
-def queries(package: str) -> Mapping[str, str]:
-    """The named questions in the `queries.sql` of a floor."""
-    text = files(package).joinpath("queries.sql").read_text("utf-8")
+def queries(package: str, file: str = "queries.sql") -> Mapping[str, str]:
+    """The named questions in a file of a floor, its `queries.sql` unless it has several."""
+    text = files(package).joinpath(file).read_text("utf-8")
     parts = _BLOCK.split(text)
     named = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
     if len(named) * 2 != len(parts) - 1:
-        raise ValueError(f"{package}/queries.sql names a query twice")
+        raise ValueError(f"{package}/{file} names a query twice")
     return named
