@@ -199,6 +199,7 @@ _NEEDS: Mapping[ConditionKind, tuple[str, ...]] = {
     ConditionKind.COUNT_WITHIN: ("count", "span"),
     ConditionKind.INSIDE_AREA: ("area",),
     ConditionKind.QUALITY_IS: ("qualities",),
+    ConditionKind.REPORTED: (),
 }
 
 

@@ -150,6 +150,8 @@ class Detect:
             self._take(declared)
 
     def _take(self, declared: DetectionDeclaration) -> None:
+        if declared.begins.reads is Reads.EVENT:
+            return  # others tell of it
         wrong = problems(declared.begins, declared.ends)
         if wrong:
             log.error("detect.left_out", detection=declared.id, problems=wrong, where=str(declared.where))

@@ -445,6 +445,7 @@ def _detection(
         return {lang: words.replace("{attribute}", shown[lang]) for lang, words in text.items()}
 
     ladder = reader.id(s.ladder) + (f".{each}" if each else "") if s.ladder else None
+    _rationalised(document, key, s)
     return DetectionDeclaration(
         id=id,
         pack=reader.pack,
@@ -466,8 +467,37 @@ def _detection(
         only_entities=tuple(s.only),
         except_entities=tuple(s.except_for),
         ladder=ladder,
+        root=reader.id(s.groups.root or key),
+        near_km=s.groups.near_km,
+        during=_plain(s.groups.within) if s.groups.within else timedelta(minutes=30),
         where=reader.where(document, key),
     )
+
+
+def _rationalised(document: Document, key: str, s: shape.DetectionShape) -> None:
+    """What an alarm must say of itself: what follows when nobody does anything, what to do, who, within what time."""
+    for word, text in (("consequence", s.consequence), ("response", s.response)):
+        if not text.get("vi", "").strip():
+            raise BadFile(
+                document.file,
+                document.line(key, word),
+                f"{key} opens an alarm and says no `{word}`.",
+                f'Write `{word}: {{vi: "…", en: "…"}}`: who is called by an alarm must know why and what to do.',
+            )
+    if not s.owner.strip():
+        raise BadFile(
+            document.file,
+            document.line(key, "owner"),
+            f"{key} opens an alarm that nobody owns.",
+            "Write the role that answers for it, e.g. `owner: environment.operator`.",
+        )
+    if s.respond_within <= timedelta(0):
+        raise BadFile(
+            document.file,
+            document.line(key, "respond_within"),
+            f"{key} leaves no time to respond.",
+            "Write how long the response may take, e.g. `respond_within: 30m`.",
+        )
 
 
 def condition(
@@ -478,9 +508,11 @@ def condition(
     def bad(what: str, todo: str, *more: str | int) -> BadFile:
         return BadFile(document.file, document.line(*path, *more), what, todo)
 
-    looked_at = [name for name in ("attribute", "indicator", "place") if getattr(s, name)]
+    looked_at = [name for name in ("attribute", "indicator", "place", "event") if getattr(s, name)]
     if len(looked_at) != 1:
-        raise bad("a condition looks at one thing.", "Write one of `attribute`, `indicator`, `place`.")
+        raise bad(
+            "a condition looks at one thing.", "Write one of `attribute`, `indicator`, `place`, `event`."
+        )
     said = [
         name
         for name in (
@@ -500,6 +532,21 @@ def condition(
         said = [name for name in said if name not in ("above", "below")]
     if s.quality is not None and not said:
         said = ["quality"]
+    if s.event is not None:
+        if said or s.quality is not None:
+            raise bad(
+                f"an event of another system is there or not; `{(said or ['quality'])[0]}` cannot be asked of it.",
+                "Leave it out; `confidence` is the least that is believed, `lasts` how long it lasts.",
+            )
+        return Condition(
+            kind=ConditionKind.REPORTED,
+            of=s.event,
+            reads=Reads.EVENT,
+            low=s.confidence,
+            span=_plain(s.lasts) if s.lasts else None,
+        )
+    if s.confidence is not None or s.lasts is not None:
+        raise bad("`confidence` and `lasts` are of events only.", "Leave them out, or look at an `event`.")
     if len(said) != 1:
         raise bad(
             f"a condition says one thing, not {len(said)} ({', '.join(said) or 'none'}).",

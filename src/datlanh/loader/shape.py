@@ -146,6 +146,9 @@ class ConditionShape(Shape):
     attribute: str | None = None
     indicator: str | None = None
     place: str | None = None
+    event: str | None = None
+    confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
+    lasts: Span | None = None
     above: Bound | None = None
     below: Bound | None = None
     between: Annotated[list[Bound], Meta(min_length=2, max_length=2)] | None = None
@@ -171,6 +174,14 @@ class CalendarShape(Shape):
     except_on: list[date] = []
 
 
+class GroupShape(Shape):
+    """What alarms have in common: those of one root, near each other in place and time, are one group."""
+
+    root: Id | None = None
+    near_km: Annotated[float, Meta(gt=0, le=200)] = 2.0
+    within: Span | None = None
+
+
 class DetectionShape(Shape):
     """`detections/*.yaml`: when an event begins and ends, and what a person then has to do."""
 
@@ -193,6 +204,7 @@ class DetectionShape(Shape):
     except_for: list[str] = []
     ladder: str | None = None
     each: list[str] = []
+    groups: GroupShape = field(default_factory=GroupShape)
 
 
 class StepShape(Shape):

@@ -30,6 +30,7 @@ class ConditionKind(StrEnum):
     COUNT_WITHIN = "count_within"
     INSIDE_AREA = "inside_area"
     QUALITY_IS = "quality_is"
+    REPORTED = "reported"  # another system or a person says so; no reading is looked at
 
 
 class Reads(StrEnum):
@@ -38,6 +39,7 @@ class Reads(StrEnum):
     ATTRIBUTE = "attribute"  # readings of `Type.attribute`
     INDICATOR = "indicator"  # computed values, by the indicator's id
     PLACE = "place"  # where entities of a type are
+    EVENT = "event"  # events that other systems and people report, by their kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,8 @@ class Condition:
     `count_within` counts readings above `high` or below `low`, or all when neither is given. `lasting` is
     how long it must hold without a reading against it. `span` is the window of `changed_by` and
     `count_within`, and the length of `missing_for` and `flat_for`. `holds` is how long a reading stands
-    when nothing follows it.
+    when nothing follows it. Of `reported`, `of` is the kind, `low` the least confidence that is believed, and
+    `span` how long an event lasts whose end nobody tells.
     """
 
     kind: ConditionKind

@@ -224,6 +224,9 @@ class DetectionDeclaration:
     only_entities: tuple[str, ...] = ()
     except_entities: tuple[str, ...] = ()
     ladder: str | None = None  # id of the graver detection of the same thing: it silences this one
+    root: str = ""  # what alarms may have in common: those of one root, near each other, are one group
+    near_km: float = 2.0
+    during: timedelta = timedelta(minutes=30)
     where: Where = field(default=Where(), compare=False)
 
 

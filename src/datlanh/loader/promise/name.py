@@ -124,6 +124,8 @@ def _condition(
         if condition.of not in packs.indicators:
             what = f"{detection.id} looks at {condition.of}, which is no indicator."
             yield what, _near(condition.of, packs.indicators), where
+    elif condition.reads is Reads.EVENT:
+        pass  # what other systems call their events is theirs to say
     elif condition.reads is Reads.PLACE:
         if condition.of not in packs.types:
             yield (

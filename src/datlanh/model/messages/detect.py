@@ -12,7 +12,8 @@ class EventBegan(Message):
 
     Told once for each occurrence; `EventEnded` with the same id follows, sooner or later. `began_at` is when it
     became true, by the readings' own time, `at` when we knew. `series`, `observed_at`, `journal` and `line` lead
-    to the reading that settled it (or `indicator` to the value).
+    to the reading that settled it (or `indicator` to the value). `kind` is `reading`, or what another system called
+    it (`report`, `camera.smoke`); then `source`, `place`, `text`, `evidence` (a link) and `confidence` are as it said.
     """
 
     event: str
@@ -34,6 +35,13 @@ class EventBegan(Message):
     series: int | None = None
     journal: int | None = None
     line: int | None = None
+    kind: str = "reading"
+    source: str = ""
+    place: tuple[float, float] | None = None
+    owner_unit: str | None = None
+    text: str = ""
+    evidence: str = ""
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
