@@ -20,7 +20,7 @@ from datlanh.loader.find import shipped_province
 from datlanh.measure import Measure
 from datlanh.model.pack import Packs
 from datlanh.model.person import system
-from datlanh.operate import Operate
+from datlanh.operate import Attachments, Operate
 from datlanh.people import People
 from datlanh.share import Share
 
@@ -46,6 +46,7 @@ class House:
     measure: Measure
     detect: Detect
     operate: Operate
+    attachments: Attachments
     share: Share
 
     @staticmethod
@@ -139,5 +140,6 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
         measure=measure,
         detect=detect,
         operate=operate,
+        attachments=Attachments(database, clock),
         share=Share(database, clock, packs, people, collect, keep, measure, operate),
     )

@@ -6,6 +6,7 @@ alarm or incident is a line of one append-only log.
 
 from datlanh.model.alarm import Alarm, AlarmCounts, AlarmFilter, AlarmRate, LogEntry, Orphan, PersonRef
 from datlanh.model.incident import Incident, IncidentFilter
+from datlanh.operate.attachment import Attachments
 from datlanh.operate.desk import Operate, Outcome
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "AlarmCounts",
     "AlarmFilter",
     "AlarmRate",
+    "Attachments",
     "Incident",
     "IncidentFilter",
     "LogEntry",

@@ -29,6 +29,14 @@ PERMISSIONS: Final = MappingProxyType(
         "incident.assign": "Give a step of an incident to somebody.",
         "incident.close": "Close an incident, with cause, end and resolver.",
         "incident.reopen": "Open a closed incident again.",
+        "incident.edit": "Say what an incident is: its kind, severity, place, and the number it means to move.",
+        "incident.staff": "Say who takes part in an incident, and which vehicles and equipment it has.",
+        "incident.link": "Tie incidents together, merge and split them.",
+        "attachment.add": "Bring a picture or document.",
+        "attachment.read": "Open the files of what one may see.",
+        "procedure.read": "Read procedures, their versions and differences.",
+        "procedure.edit": "Write drafts of procedures and hand them in for review.",
+        "procedure.approve": "Review what somebody else wrote: approve it from a time on, or give it back.",
         "source.read": "See sources, their state, scores and diagnostics.",
         "source.edit": "Create, test, change and switch off sources.",
         "journal.read": "See what was received, byte for byte.",
@@ -58,10 +66,15 @@ _SEE = frozenset(
         "alarm.read",
         "incident.read",
         "source.read",
+        "attachment.read",
+        "procedure.read",
     }
 )
-_ACT = frozenset({"alarm.acknowledge", "alarm.comment", "incident.comment", "incident.step"})
-_DUTY = _SEE | _ACT | {"alarm.shelve", "incident.open", "quarantine.read", "journal.read", "ngsild.read"}
+_ACT = frozenset(
+    {"alarm.acknowledge", "alarm.comment", "incident.comment", "incident.step", "attachment.add"}
+)
+_RUN = frozenset({"incident.open", "incident.edit", "incident.staff", "incident.link"})
+_DUTY = _SEE | _ACT | _RUN | {"alarm.shelve", "quarantine.read", "journal.read", "ngsild.read"}
 _LEAD = _DUTY | {"alarm.close", "incident.assign", "incident.close", "quarantine.replay"}
 
 # role -> permissions; the words are `people.role.<role>`. A province may not invent permissions, only roles.
@@ -69,11 +82,15 @@ ROLES: Final = MappingProxyType(
     {
         "duty_officer": _DUTY,
         "shift_lead": _LEAD,
-        "ioc_director": _LEAD | {"incident.reopen", "audit.read", "person.read", "metrics.read"},
+        "ioc_director": _LEAD
+        | {"procedure.edit", "procedure.approve"}
+        | {"incident.reopen", "audit.read", "person.read", "metrics.read"},
         "chair": _SEE | {"alarm.comment", "incident.comment"},
         "domain_owner": _SEE
         | _ACT
-        | {"incident.open", "incident.assign", "incident.close", "quarantine.read", "ngsild.read"},
+        | _RUN
+        | {"incident.assign", "incident.close", "procedure.edit", "procedure.approve"}
+        | {"quarantine.read", "ngsild.read"},
         "data_owner": _SEE
         | {
             "source.edit",
@@ -93,6 +110,8 @@ ROLES: Final = MappingProxyType(
                 "incident.read",
                 "incident.comment",
                 "incident.step",
+                "attachment.add",
+                "attachment.read",
             }
         ),
         "integrator": frozenset(
@@ -120,7 +139,7 @@ ROLES: Final = MappingProxyType(
                 "alarm.read",
                 "incident.read",
             }
-            | {"source.read", "journal.read"}
+            | {"source.read", "journal.read", "attachment.read", "procedure.read"}
         ),
         "admin": frozenset(
             {

@@ -37,13 +37,14 @@ MIB = 2**20
 # Path prefix -> most bytes of a body as sent. The first that fits decides.
 BODY_LIMITS: tuple[tuple[str, int], ...] = (
     ("/api/v1/uploads", 64 * MIB),
+    ("/api/v1/attachments", 11 * MIB),
     ("/ngsi-ld/", 32 * MIB),
     ("/", 1 * MIB),
 )
 READINGS_LIMIT = 32 * MIB
 # Path endings that may take long or forever; their own code keeps them bounded.
 STREAMS = ("/live", ".csv", ".xlsx", "/raw")
-LONG = ("/api/v1/uploads",)
+LONG = ("/api/v1/uploads", "/api/v1/attachments")
 TIME_LIMIT_S = 30
 LONG_TIME_LIMIT_S = 300
 DRAINED = 8 * MIB  # of a body that is too large, read and thrown away so that the sender hears why
@@ -101,6 +102,8 @@ _DOORS = frozenset(
         "why",
         "alarms",
         "incidents",
+        "attachments",
+        "procedures",
         "indicators",
         "sources",
         "quarantine",

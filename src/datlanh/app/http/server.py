@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from datlanh.app.http import (
     alarm,
     area,
+    attachment,
     history,
     incident,
     indicator,
@@ -57,6 +58,7 @@ DOORS: tuple[Door, ...] = (
     indicator.door,
     alarm.door,
     incident.door,
+    attachment.door,
     source.door,
     upload.door,
     live.door,
