@@ -199,6 +199,7 @@ WHERE (about, number) > (%(about)s::uuid, %(number)s) ORDER BY about, number LIM
 -- What the log of each thing must come to.
 SELECT id::text AS about, log_count, log_head FROM operate.alarm
 UNION ALL SELECT id::text, log_count, log_head FROM operate.incident
+UNION ALL SELECT id::text, log_count, log_head FROM operate.report
 
 -- name: open_alarms
 -- Open alarms with the clocks that run on them.

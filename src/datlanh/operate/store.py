@@ -149,6 +149,11 @@ async def _finish(
         record.lines, record.told, record.new, record.touched = [], [], False, False
 
 
+async def add_lines(tx: Transaction, lines: Sequence[Line]) -> None:
+    """Write lines of the log."""
+    await tx.many(_SQL["add_log"], [_line_row(line) for line in lines])
+
+
 async def last_number(tx: Transaction, kind: str, year: int) -> int:
     """The last number of a kind in a year; nobody else takes one until the end of the transaction."""
     return int(await tx.value(_SQL["last_number"], {"kind": kind, "year": year}))
