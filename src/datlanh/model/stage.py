@@ -124,9 +124,14 @@ class StageLadder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageReading:
-    """The value of an input; None is "not known", whatever the reason."""
+    """The value of an input; None is "not known", whatever the reason.
+
+    `whole` is false when some of its subjects are silent: the value may be worse than it looks, so it can reach a
+    limit but not leave one.
+    """
 
     value: float | None
+    whole: bool = True
     at: datetime | None = None
     said_by: PersonRef | None = None
     source: str = ""

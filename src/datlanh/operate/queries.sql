@@ -109,8 +109,8 @@ ON CONFLICT (about, what) DO UPDATE SET due_at = excluded.due_at WHERE operate.c
 
 -- name: ringing
 -- The clocks that ring now, the oldest first.
-SELECT about::text AS about, kind, what, due_at FROM operate.clock WHERE due_at <= %(now)s
-ORDER BY due_at, about LIMIT %(limit)s
+SELECT about::text AS about, kind, what, due_at FROM operate.clock
+WHERE kind IN ('alarm', 'incident') AND due_at <= %(now)s ORDER BY due_at, about LIMIT %(limit)s
 
 -- name: take_rung
 -- Of things that are held: the clocks that ring now, taken away.
@@ -199,7 +199,12 @@ WHERE (about, number) > (%(about)s::uuid, %(number)s) ORDER BY about, number LIM
 -- What the log of each thing must come to.
 SELECT id::text AS about, log_count, log_head FROM operate.alarm
 UNION ALL SELECT id::text, log_count, log_head FROM operate.incident
+UNION ALL SELECT id::text, log_count, log_head FROM operate.task
+UNION ALL SELECT id::text, log_count, log_head FROM operate.directive
+UNION ALL SELECT id::text, log_count, log_head FROM operate.league
 UNION ALL SELECT id::text, log_count, log_head FROM operate.report
+UNION ALL SELECT id::text, log_count, log_head FROM operate.stage WHERE log_count > 0
+UNION ALL SELECT id::text, log_count, log_head FROM operate.warning
 
 -- name: open_alarms
 -- Open alarms with the clocks that run on them.

@@ -33,9 +33,11 @@ FUTURE = timedelta(minutes=5)
 # -- what the criteria ask for ------------------------------------------------------------------------------
 
 
-def latched(latch: Latch, limit: StageLimit, value: float | None, now: datetime) -> Latch:
-    """A limit's memory after one more look."""
-    if value is None:
+def latched(
+    latch: Latch, limit: StageLimit, value: float | None, now: datetime, *, whole: bool = True
+) -> Latch:
+    """A limit's memory after one more look; a value that is not `whole` can reach a limit but not leave it."""
+    if value is None or (not whole and (latch.on or not limit.reaches(value))):
         # A rise that has begun waits for the next value; a fall has to be seen without a gap.
         return replace(latch, since=None) if latch.on else latch
     turning = limit.has_left(value) if latch.on else limit.reaches(value)
@@ -58,17 +60,19 @@ def assess(
     kept: dict[str, Latch] = {}
     stage, missing = NORMAL, set[str]()
     because: list[str] = []
-    hidden = False
+    sure, hidden = NORMAL, NORMAL
     values = {id: _value(readings.get(id), ladder.inputs[id].stale_after, now) for id in ladder.inputs}
+    parts = {id for id, reading in readings.items() if not reading.whole}
     for criterion in ladder.criteria:
         on, excluded = True, False
         gaps: list[str] = []
         for number, limit in enumerate(criterion.limits):
             name = f"{criterion.id}.{number}"
             value = values.get(limit.input)
-            latch = kept[name] = latched(latches.get(name, Latch()), limit, value, now)
+            whole = limit.input not in parts
+            latch = kept[name] = latched(latches.get(name, Latch()), limit, value, now, whole=whole)
             on = on and latch.on
-            if value is None:
+            if value is None or (not whole and not limit.reaches(value)):
                 gaps.append(limit.input)
             elif not latch.on:
                 excluded = True  # whatever is missing, this limit is not reached
@@ -77,11 +81,13 @@ def assess(
                 stage, because = criterion.stage, []
             if criterion.stage == stage:
                 because.append(criterion.id)
+            if not gaps:
+                sure = max(sure, criterion.stage)
         missing.update(gaps)
         if gaps and not excluded:
-            hidden = True
+            hidden = max(hidden, criterion.stage)
     return (
-        Assessment(stage=stage, known=not hidden, because=tuple(because), missing=tuple(sorted(missing))),
+        Assessment(stage=stage, known=hidden <= sure, because=tuple(because), missing=tuple(sorted(missing))),
         kept,
     )
 
