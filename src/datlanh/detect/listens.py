@@ -15,10 +15,11 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from datlanh.detect import store
-from datlanh.detect.bounds import bounds_on, depends_on_area, owns
+from datlanh.detect.bounds import depends_on_area, owns
 from datlanh.detect.condition import REMEMBERING, problems
 from datlanh.detect.mirror import Entry, Mirror, observations
-from datlanh.detect.watch import UNBOUNDED, Rule, due, move, reach, rebuild, switch_off
+from datlanh.detect.rule import conditions, meant, rule_on
+from datlanh.detect.watch import Rule, due, move, reach, rebuild, switch_off
 from datlanh.keep import Keep
 from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Transaction, from_micros, to_micros
 from datlanh.model.detection import (
@@ -37,7 +38,7 @@ from datlanh.model.indicator import PROVINCE, Bounds, IndicatorValue
 from datlanh.model.messages.detect import DetectionDisabled, DetectionEnabled, EventBegan, EventEnded
 from datlanh.model.messages.measure import LimitChanged
 from datlanh.model.pack import DetectionDeclaration, Packs
-from datlanh.model.reading import QUALITY_WORDS, SeriesKey
+from datlanh.model.reading import SeriesKey
 from datlanh.model.series import Kept
 
 log = structlog.get_logger(__name__)
@@ -290,7 +291,7 @@ class Detect:
                 mirror.set_rules(entry, {})
                 continue
             areas: Sequence[str] = ()
-            if any(depends_on_area(self._packs, c) for c in _conditions(declared)):
+            if any(depends_on_area(self._packs, c) for c in conditions(declared)):
                 areas = await self._areas(tx, entry.subject)
             mirror.set_rules(entry, {day: self._made(declared, entry, day, areas, own) for day in days})
 
@@ -302,34 +303,14 @@ class Detect:
         areas: Sequence[str],
         own: Mapping[tuple[str, str, date, str], Bounds],
     ) -> Rule | None:
-        if not entry.enabled or not _meant(declared, entry.subject):
+        if not entry.enabled:
             return None
         attribute = declared.begins.of.partition(".")[2]
-        worth: list[Bounds] = []
-        for condition in _conditions(declared):
-            bounds = bounds_on(
-                self._packs,
-                condition,
-                day,
-                areas,
-                lambda limit: own.get((limit, attribute, day, entry.subject)),
-                declared.begins,
-            )
-            if bounds is None:
-                return None
-            worth.append(bounds)
-        return Rule(
-            detection=declared.id,
-            subject=entry.subject,
-            dataset=entry.dataset,
-            begins=declared.begins,
-            bounds=worth[0],
-            ends=declared.ends,
-            ends_bounds=worth[1] if len(worth) > 1 else UNBOUNDED,
-            accepts=frozenset(QUALITY_WORDS.index(word) for word in declared.accepts),
-            on_time=declared.on_time,
-            calendar=declared.calendar,
-        )
+
+        def of_permit(limit: str) -> Bounds | None:
+            return own.get((limit, attribute, day, entry.subject))
+
+        return rule_on(self._packs, declared, entry.subject, entry.dataset, day, areas, of_permit)
 
     async def _own(
         self, tx: Transaction, entries: Sequence[Entry], days: Sequence[date]
@@ -339,7 +320,7 @@ class Detect:
         wanted: dict[tuple[str, str], list[str]] = {}
         for entry in entries:
             declared = self._packs.detections.get(entry.detection)
-            for condition in _conditions(declared) if declared else ():
+            for condition in conditions(declared) if declared else ():
                 for limit in owns(condition):
                     wanted.setdefault((limit, condition.of.partition(".")[2]), []).append(entry.subject)
         found: dict[tuple[str, str, date, str], Bounds] = {}
@@ -369,7 +350,7 @@ class Detect:
             d for d in self._by_attribute.get(f"{key.type}.{key.attribute}", ()) if d.dataset == key.dataset
         ]
         found += self._by_type.get(key.type, ())
-        return [declared for declared in found if _meant(declared, key.entity)]
+        return [declared for declared in found if meant(declared, key.entity)]
 
     def _in_unit(self, key: SeriesKey, unit: str) -> bool:
         declared = self._packs.attribute(key.type, key.attribute)
@@ -437,7 +418,7 @@ class Detect:
             declared = self._by_place.get(known.type, ()) if known else ()
             if known is None or known.place is None or not declared:
                 continue
-            wanted = [d for d in declared if _meant(d, entity)]
+            wanted = [d for d in declared if meant(d, entity)]
             await self._add(tx, mirror, [(d.id, entity, d.dataset) for d in wanted])
             at = _observed(known.facts.get("location")) or now
             for detection in wanted:
@@ -459,7 +440,7 @@ class Detect:
             (declared.id, value.subject, declared.dataset)
             for value in computed
             for declared in self._by_indicator[value.indicator]
-            if _meant(declared, value.subject)
+            if meant(declared, value.subject)
         ]
         await self._add(tx, mirror, names)
         seen: dict[int, tuple[Entry, list[tuple[Observation, int]]]] = {}
@@ -547,7 +528,7 @@ class Detect:
     def _withdrawn(self, entry: Entry) -> bool:
         declared = self._packs.detections.get(entry.detection)
         if declared is not None:
-            return not _meant(declared, entry.subject)
+            return not meant(declared, entry.subject)
         return entry.detection.partition(".")[0] in self._packs.packs
 
     # -- moving
@@ -761,16 +742,6 @@ def _before(kept: Kept | None) -> dict[int, int]:
     if kept is None or not len(kept):
         return {}
     return dict(zip(kept.series.tolist(), kept.before.tolist(), strict=True))
-
-
-def _conditions(declared: DetectionDeclaration) -> tuple[Condition, ...]:
-    return (declared.begins, declared.ends) if declared.ends else (declared.begins,)
-
-
-def _meant(declared: DetectionDeclaration, subject: str) -> bool:
-    if declared.only_entities and subject not in declared.only_entities:
-        return False
-    return subject not in declared.except_entities
 
 
 def _passed(condition: Condition, one: Began) -> float | None:
