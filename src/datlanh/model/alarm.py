@@ -14,6 +14,8 @@ AlarmId = NewType("AlarmId", str)
 Text = Mapping[str, str]
 
 SHELVED_AT_MOST = timedelta(hours=8)
+STALE_AFTER = timedelta(hours=24)
+"""An alarm that is on for longer is stale (EEMUA 191): it is no news any more, and somebody should ask why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +89,27 @@ class Alarm:
     acknowledged_by: PersonRef | None = None
     shelving: Shelving | None = None
     suppressed_by: str | None = None
-    out_of_service: str | None = None
+    out_of_service: str | None = None  # why somebody took it out by hand
+    maintenance: str | None = None  # the window within which it is out of service by itself
+    returns: tuple[datetime, ...] = ()  # when its event came of late
+    chattering: bool = False
+    chattered_at: datetime | None = None
+    stale_at: datetime | None = None
     closed_at: datetime | None = None
     closed_by: PersonRef | None = None
     cause: str | None = None
     incident: str | None = None
+
+    root: str = ""
+    group: str | None = None
+    follows: bool = False  # of a storm: the storm's own row, clock and notice speak for it
+    quiet: bool = False  # nobody was told when it rose
+    kind: str = "reading"
+    source: str = ""
+    place: tuple[float, float] | None = None
+    text: str = ""
+    evidence: str = ""
+    confidence: float | None = None
 
     value: float | None = None
     unit: str = ""
@@ -114,7 +132,7 @@ class Alarm:
         """The state of ISA-18.2; what hides an alarm from the list goes first."""
         if self.closed_at is not None:
             return AlarmState.CLOSED
-        if self.out_of_service is not None:
+        if self.out_of_service is not None or self.maintenance is not None:
             return AlarmState.OUT_OF_SERVICE
         if self.suppressed_by is not None:
             return AlarmState.SUPPRESSED
@@ -132,6 +150,87 @@ class Alarm:
             AlarmState.ACKNOWLEDGED,
             AlarmState.CLEARED_UNACKNOWLEDGED,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmGroup:
+    """Alarms that have one root and rose near each other in place and time: most likely one thing that happened.
+
+    `first` is the alarm whose event began first (first-out). `places` are some of theirs, enough to know who is near.
+    A group into which so many alarms come that nobody can read them is a storm: its place no longer matters, it has
+    one incident, and its alarms follow it. `into` names the storm that has taken a group in.
+    """
+
+    id: str
+    root: str
+    title: Text
+    severity: int
+    first: str
+    first_code: str
+    first_began_at: datetime
+    last_began_at: datetime
+    opened_at: datetime
+    last_at: datetime  # when the newest of them was raised
+    count: int = 1
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    subjects: tuple[str, ...] = ()
+    places: tuple[tuple[float, float], ...] = ()
+    areas: tuple[str, ...] = ()
+    recent: tuple[datetime, ...] = ()  # when the newest were raised, a storm's worth of them
+    told: Mapping[str, int] = field(default_factory=dict)  # to whom, and of which severity
+    storm_at: datetime | None = None
+    incident: str | None = None
+    into: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSeen:
+    """A group with how its alarms stand."""
+
+    group: AlarmGroup
+    open: int
+    waiting: int
+    active: int
+    worst: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintenance:
+    """A window in which alarms are out of service because somebody works there; what is given must all hold.
+
+    `ended_at` is set once: by the clock at `until`, or by somebody before.
+    """
+
+    id: str
+    begin: datetime
+    until: datetime
+    reason: str
+    by: PersonRef
+    made_at: datetime
+    entity: str | None = None
+    source: str | None = None
+    area: str | None = None
+    detection: str | None = None
+    unit: str | None = None  # of who made it, for the rules about rows
+    ended_at: datetime | None = None
+    ended_by: PersonRef | None = None
+    alarms: int = 0  # how many were held back when it ended
+
+    def on(self, at: datetime) -> bool:
+        """Whether it holds at an instant."""
+        return self.ended_at is None and self.begin <= at < self.until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignmentRule:
+    """To whom an alarm goes when it is raised; `*` at the end of a detection means any rest."""
+
+    detection: str = ""
+    area: str = ""
+    unit: str = ""
+    severity: int | None = None
+    role: str | None = None
+    to_unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +259,10 @@ class AlarmFilter:
     entity: str | None = None
     detection: str | None = None
     incident: str | None = None
+    group: str | None = None
+    heads: bool = False  # leave out those for which their storm speaks
+    chattering: bool = False
+    stale: bool = False
     open_only: bool = False
     after: str | None = None
     limit: int = 100

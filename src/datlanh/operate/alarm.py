@@ -9,7 +9,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from datlanh.model.alarm import SHELVED_AT_MOST, Alarm, AlarmId, AlarmState, PersonRef, Shelving
+from datlanh.model.alarm import (
+    SHELVED_AT_MOST,
+    STALE_AFTER,
+    Alarm,
+    AlarmId,
+    AlarmState,
+    Maintenance,
+    PersonRef,
+    Shelving,
+)
 from datlanh.model.errors import BadInput, Conflict, Refused
 from datlanh.model.messages import Message
 from datlanh.model.messages import operate as told
@@ -17,7 +26,9 @@ from datlanh.model.messages.detect import EventBegan, EventEnded
 from datlanh.model.pack import DetectionDeclaration
 
 CHATTERS = 3
-"""After so many returns an alarm chatters: it is not taken for over until it has been quiet for a while."""
+"""After so many returns an alarm is not taken for over until it has been quiet for a while."""
+CHATTER, CHATTER_SPAN = 5, timedelta(minutes=15)
+"""An alarm whose event comes so often within so long is marked as chattering."""
 
 
 def _about(alarm: Alarm, now: datetime, by: PersonRef | None = None) -> dict[str, Any]:
@@ -52,8 +63,22 @@ def raised(
     owner_unit: str | None,
     because: str | None,
     now: datetime,
+    owner_role: str | None = None,
+    owner_person: PersonRef | None = None,
+    window: Maintenance | None = None,
+    group: str | None = None,
+    follows: bool = False,
+    incident: str | None = None,
+    place: tuple[float, float] | None = None,
+    source: str = "",
 ) -> tuple[Alarm, list[Message]]:
-    """A new alarm for an event; `because` names the graver alarm that makes it needless to see this one."""
+    """A new alarm for an event; `because` names the graver alarm that makes it needless to see this one.
+
+    One that `follows` a storm has no clock of its own and calls nobody; one within a maintenance `window` is out of
+    service from the start.
+    """
+    quiet = follows or because is not None or window is not None
+    respond_by = None if follows else now + declared.time_to_respond
     alarm = Alarm(
         id=id,
         code=code,
@@ -70,13 +95,26 @@ def raised(
         ladder=declared.ladder,
         joins=declared.joins,
         time_to_respond=declared.time_to_respond,
-        owner_role=declared.owner,
+        owner_role=owner_role or declared.owner,
         owner_unit=owner_unit,
+        owner_person=owner_person,
         event=event.event,
         raised_at=now,
         began_at=event.began_at,
         last_began_at=event.began_at,
-        respond_by=now + declared.time_to_respond,
+        respond_by=respond_by,
+        returns=(now,),
+        root=root_of(declared),
+        group=group,
+        follows=follows,
+        quiet=quiet,
+        incident=incident,
+        kind=event.kind,
+        source=event.source or source,
+        place=event.place or place,
+        text=event.text,
+        evidence=event.evidence,
+        confidence=event.confidence,
     )
     alarm = _with_event(alarm, event)
     messages: list[Message] = [
@@ -88,12 +126,25 @@ def raised(
             respond_by=alarm.respond_by,
             value=alarm.value,
             limit=alarm.limit,
+            quiet=quiet,
+            group=group,
+            incident=incident,
+            to_role=alarm.owner_role,
+            to_unit=alarm.owner_unit,
+            to_person=alarm.owner_person,
+            kind=alarm.kind,
         )
     ]
     if because is not None:
         messages += suppress(alarm, because, now)
-        alarm = after(alarm, *messages[1:])
-    return alarm, messages
+    if window is not None:
+        messages += maintain(alarm, window, now)
+    return after(alarm, *messages[1:]), messages
+
+
+def root_of(declared: DetectionDeclaration) -> str:
+    """What an alarm of a detection may have in common with others; a detection that says nothing is its own root."""
+    return declared.root or declared.id
 
 
 def _with_event(alarm: Alarm, event: EventBegan) -> Alarm:
@@ -136,12 +187,30 @@ def again(alarm: Alarm, event: EventBegan, now: datetime) -> tuple[Alarm, list[M
     reopened = alarm.closed_at is not None
     by_hand = reopened and alarm.cause is not None
     alarm = _with_event(alarm, event)
-    alarm = replace(alarm, count=alarm.count + 1, closed_at=None, closed_by=None, cause=None)
+    alarm = replace(
+        alarm,
+        count=alarm.count + 1,
+        closed_at=None,
+        closed_by=None,
+        cause=None,
+        stale_at=None,
+        returns=(*alarm.returns, now)[-CHATTER:],
+    )
     if by_hand:
         alarm = _unacknowledged(alarm, now + alarm.time_to_respond)
-    if not worth_telling(alarm.count) and not reopened:
-        return alarm, []
-    return alarm, [told.AlarmRaisedAgain(**_about(alarm, now), count=alarm.count)]
+    messages: list[Message] = []
+    if worth_telling(alarm.count) or reopened:
+        messages.append(told.AlarmRaisedAgain(**_about(alarm, now), count=alarm.count))
+    if starts_to_chatter(alarm, now):
+        since = alarm.returns[0]
+        messages.append(told.AlarmChattering(**_about(alarm, now), count=alarm.count, since=since))
+    return after(alarm, *messages), messages
+
+
+def starts_to_chatter(alarm: Alarm, now: datetime) -> bool:
+    """Whether the event of an alarm has come so often of late that it is to be marked."""
+    often = len(alarm.returns) >= CHATTER and now - alarm.returns[-CHATTER] <= CHATTER_SPAN
+    return often and not alarm.chattering and alarm.closed_at is None
 
 
 def over(alarm: Alarm, event: EventEnded, now: datetime) -> tuple[Alarm, list[Message]]:
@@ -181,6 +250,21 @@ def settled(alarm: Alarm, now: datetime) -> list[Message]:
 # -- what time does ---------------------------------------------------------------------------------------
 
 
+def stale(alarm: Alarm, now: datetime) -> list[Message]:
+    """The alarm has been on for a day; told once for each time that it lasts so long."""
+    due = stale_due(alarm)
+    if due is None or now < due:
+        return []
+    return [told.AlarmStale(**_about(alarm, now), since=alarm.last_began_at)]
+
+
+def stale_due(alarm: Alarm) -> datetime | None:
+    """When an alarm that is on will have been on for too long."""
+    if not alarm.active or alarm.closed_at is not None or alarm.stale_at is not None or alarm.follows:
+        return None
+    return alarm.last_began_at + STALE_AFTER
+
+
 def overdue(alarm: Alarm, now: datetime) -> list[Message]:
     """The time to respond has run out; told once for each clock, and never after somebody took note."""
     late = alarm.state is AlarmState.UNACKNOWLEDGED and alarm.overdue_at is None
@@ -206,6 +290,9 @@ def clocks(alarm: Alarm) -> dict[str, datetime]:
     quiet = quiet_at(alarm)
     if quiet is not None:
         running["settle"] = quiet
+    stale_at = stale_due(alarm)
+    if stale_at is not None:
+        running["stale"] = stale_at
     return running
 
 
@@ -263,9 +350,31 @@ def take_out(alarm: Alarm, by: PersonRef, now: datetime, why: str) -> list[Messa
 def put_back(alarm: Alarm, by: PersonRef, now: datetime, why: str = "") -> list[Message]:
     """Put an alarm back into service."""
     _must_be_open(alarm)
+    if alarm.out_of_service is None and alarm.maintenance is not None:
+        raise Refused("operate.in_maintenance", code=alarm.code)
     if alarm.out_of_service is None:
         raise Conflict("operate.not_out_of_service", code=alarm.code)
     return _back(alarm, told.AlarmPutBack, by, why, now)
+
+
+def maintain(alarm: Alarm, window: Maintenance, now: datetime) -> list[Message]:
+    """A maintenance window holds: the alarm is out of service until its end. Being shelved goes on beside it."""
+    if alarm.closed_at is not None or alarm.maintenance is not None:
+        return []
+    return [
+        told.AlarmMaintained(**_about(alarm, now), window=window.id, until=window.until, why=window.reason)
+    ]
+
+
+def maintained(alarm: Alarm, window: str, now: datetime) -> list[Message]:
+    """The maintenance window is over: the alarm is in service again, or closed when its event is over, too."""
+    if alarm.closed_at is not None or alarm.maintenance != window:
+        return []
+    respond_by = now + alarm.time_to_respond if alarm.active else None
+    messages: list[Message] = [
+        told.AlarmMaintenanceOver(**_about(alarm, now), window=window, respond_by=respond_by)
+    ]
+    return messages + _over_meanwhile(alarm, now)
 
 
 def suppress(alarm: Alarm, because: str, now: datetime) -> list[Message]:
@@ -366,9 +475,13 @@ _Back = type[told.AlarmUnshelved] | type[told.AlarmPutBack]
 def _back(alarm: Alarm, kind: _Back, by: PersonRef | None, why: str, now: datetime) -> list[Message]:
     respond_by = now + alarm.time_to_respond if alarm.active else None
     messages: list[Message] = [kind(**_about(alarm, now, by), respond_by=respond_by, why=why)]
-    if alarm.ended_at is not None and alarm.cleared_at is not None:
-        messages.append(told.AlarmClosed(**_about(alarm, now), ended_at=alarm.ended_at))
-    return messages
+    return messages + _over_meanwhile(alarm, now)
+
+
+def _over_meanwhile(alarm: Alarm, now: datetime) -> list[Message]:
+    if alarm.ended_at is None or alarm.cleared_at is None:
+        return []
+    return [told.AlarmClosed(**_about(alarm, now), ended_at=alarm.ended_at)]
 
 
 # -- what a message makes of an alarm -----------------------------------------------------------------------
@@ -390,7 +503,16 @@ def _after(alarm: Alarm, message: Message) -> Alarm:
         case told.AlarmAcknowledged():
             return replace(alarm, acknowledged_at=message.at, acknowledged_by=message.by)
         case told.AlarmCleared():
-            return replace(alarm, cleared_at=message.at)
+            return replace(alarm, cleared_at=message.at, chattering=False)
+        case told.AlarmChattering():
+            return replace(alarm, chattering=True, chattered_at=alarm.chattered_at or message.at)
+        case told.AlarmStale():
+            return replace(alarm, stale_at=message.at)
+        case told.AlarmMaintained():
+            return replace(alarm, maintenance=message.window)
+        case told.AlarmMaintenanceOver():
+            back = replace(alarm, maintenance=None)
+            return _unacknowledged(back, message.respond_by) if alarm.active else back
         case told.AlarmOverdue():
             return replace(alarm, overdue_at=message.at)
         case told.AlarmShelved(by=PersonRef() as by):
@@ -424,6 +546,8 @@ def _after(alarm: Alarm, message: Message) -> Alarm:
                 shelving=None,
                 suppressed_by=None,
                 out_of_service=None,
+                maintenance=None,
+                chattering=False,
             )
         case told.AlarmLinked():
             return replace(alarm, incident=message.incident)

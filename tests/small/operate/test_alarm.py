@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from datlanh.model.alarm import Alarm, AlarmId, AlarmState, PersonRef
+from datlanh.model.alarm import Alarm, AlarmId, AlarmState, Maintenance, PersonRef
 from datlanh.model.detection import Condition, ConditionKind
 from datlanh.model.errors import BadInput, Conflict, Error, Refused
 from datlanh.model.messages import Message
@@ -32,6 +32,10 @@ DUST = DetectionDeclaration(
     response={},
     time_to_respond=30 * MIN,
     owner="duty_officer",
+)
+
+WINDOW = Maintenance(
+    id="w", begin=NOW, until=NOW + timedelta(hours=4), reason="thay cảm biến", by=LUZ, made_at=NOW
 )
 
 
@@ -276,7 +280,12 @@ class AnyLife(RuleBasedStateMachine):
         self.now += MIN * minutes
         for what, due in list(rules.clocks(self.alarm).items()):
             if due <= self.now:
-                ring = {"respond": rules.overdue, "unshelve": rules.time_up, "settle": rules.settled}[what]
+                ring = {
+                    "respond": rules.overdue,
+                    "unshelve": rules.time_up,
+                    "settle": rules.settled,
+                    "stale": rules.stale,
+                }[what]
                 assert (what, due) not in self.rang, "a clock rang twice"
                 self.rang.append((what, due))
                 self._do(lambda ring=ring: ring(self.alarm, self.now))  # type: ignore[misc]
@@ -316,6 +325,13 @@ class AnyLife(RuleBasedStateMachine):
         else:
             self._do(lambda: rules.take_out(self.alarm, ANA, self.now, "x"))
 
+    @rule(begin=st.booleans())
+    def maintenance(self, begin: bool) -> None:
+        if begin:
+            self._do(lambda: rules.maintain(self.alarm, WINDOW, self.now))
+        else:
+            self._do(lambda: rules.maintained(self.alarm, WINDOW.id, self.now))
+
     @rule(hide=st.booleans())
     def ladder(self, hide: bool) -> None:
         if hide:
@@ -350,7 +366,11 @@ class AnyLife(RuleBasedStateMachine):
                 noted = True
             if isinstance(
                 message,
-                told.AlarmUnshelved | told.AlarmPutBack | told.AlarmUnsuppressed | told.AlarmRaisedAgain,
+                told.AlarmUnshelved
+                | told.AlarmPutBack
+                | told.AlarmUnsuppressed
+                | told.AlarmMaintenanceOver
+                | told.AlarmRaisedAgain,
             ):
                 noted = False
             assert not (noted and isinstance(message, told.AlarmOverdue))

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from datlanh.model.alarm import PersonRef
+from datlanh.model.incident import Measured
 from datlanh.model.messages import Message
+from datlanh.model.procedure import Given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,123 @@ class AlarmRaised(Message):
     respond_by: datetime | None = None
     value: float | None = None
     limit: float | None = None
+    quiet: bool = False
+    group: str | None = None
+    incident: str | None = None
+    to_role: str = ""
+    to_unit: str | None = None
+    to_person: PersonRef | None = None
+    kind: str = "reading"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmChattering(Message):
+    """The event of an alarm comes and goes so often that its returns are counted and no longer told."""
+
+    alarm: str
+    code: str
+    at: datetime
+    by: PersonRef | None = None
+    area: str | None = None
+    unit: str | None = None
+    count: int
+    since: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmStale(Message):
+    """An alarm has been on for longer than a day. Told once for each time that it lasts so long."""
+
+    alarm: str
+    code: str
+    at: datetime
+    by: PersonRef | None = None
+    area: str | None = None
+    unit: str | None = None
+    since: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmGrouped(Message):
+    """An alarm rose near others of the same root; `first_code` is that of the one that came first."""
+
+    alarm: str
+    code: str
+    at: datetime
+    by: PersonRef | None = None
+    area: str | None = None
+    unit: str | None = None
+    group: str
+    first_code: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmStormBegan(Message):
+    """So many alarms of one root rise that they are one storm; told in the log of the alarm that leads it."""
+
+    alarm: str
+    code: str
+    at: datetime
+    by: PersonRef | None = None
+    area: str | None = None
+    unit: str | None = None
+    group: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmMaintained(Message):
+    """An alarm is out of service because a maintenance window holds; at its end it comes back by itself."""
+
+    alarm: str
+    code: str
+    at: datetime
+    by: PersonRef | None = None
+    area: str | None = None
+    unit: str | None = None
+    window: str
+    until: datetime
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmMaintenanceOver(Message):
+    """The maintenance window of an alarm is over, and the alarm in service again."""
+
+    alarm: str
+    code: str
+    at: datetime
+    by: PersonRef | None = None
+    area: str | None = None
+    unit: str | None = None
+    window: str
+    respond_by: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaintenancePlanned(Message):
+    """Somebody has said that alarms will be out of service for a while, and why."""
+
+    window: str
+    at: datetime
+    by: PersonRef | None
+    area: str | None = None
+    unit: str | None = None
+    begin: datetime
+    until: datetime
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaintenanceEnded(Message):
+    """A maintenance window is over, by the clock (`by` None) or by somebody before its time. Told once."""
+
+    window: str
+    at: datetime
+    by: PersonRef | None = None
+    area: str | None = None
+    unit: str | None = None
+    alarms: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,6 +376,20 @@ class IncidentJoined(Message):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IncidentJoinedMany(Message):
+    """Many alarms of a storm belong to an open incident at once; `alarms` names some of them."""
+
+    incident: str
+    code: str
+    at: datetime
+    by: PersonRef | None = None
+    area: str | None = None
+    unit: str | None = None
+    alarms: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class IncidentCalmed(Message):
     """All alarms of an incident are over; it may be closed when its steps are done."""
 
@@ -341,7 +474,7 @@ class StepStarted(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class StepDone(Message):
-    """A step is done; `evidence` is what proves it."""
+    """A step is done; `given` is what it gave, `evidence`, `files` and `measured` are what proves it."""
 
     incident: str
     code: str
@@ -351,6 +484,9 @@ class StepDone(Message):
     unit: str | None = None
     step: str
     evidence: str | None = None
+    given: Mapping[str, Given] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
