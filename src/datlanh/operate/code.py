@@ -5,6 +5,7 @@ each year and grow beyond five digits when they must.
 """
 
 ALARM, INCIDENT = "CB", "SC"  # cảnh báo, sự cố
+TASK, DIRECTIVE = "NV", "CD"  # nhiệm vụ, chỉ đạo
 
 # H. Michael Damm, "Total anti-symmetrische Quasigruppen", 2004: the table of order 10.
 _TABLE = (
@@ -39,4 +40,9 @@ def good(text: str) -> bool:
     """Whether a code could be one of ours: nothing in it is mistyped."""
     kind, _, rest = text.partition("-")
     digits = rest.replace("-", "")
-    return kind in (ALARM, INCIDENT) and digits.isdecimal() and digits.isascii() and _check(digits) == 0
+    return (
+        kind in (ALARM, INCIDENT, TASK, DIRECTIVE)
+        and digits.isdecimal()
+        and digits.isascii()
+        and _check(digits) == 0
+    )

@@ -13,10 +13,12 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from datlanh.model.alarm import Alarm, PersonRef
+from datlanh.model.directive import Directive
 from datlanh.model.incident import Incident
 from datlanh.model.messages import Message
+from datlanh.model.task import Task
 
-Thing = TypeVar("Thing", Alarm, Incident)
+Thing = TypeVar("Thing", Alarm, Incident, Task, Directive)
 _COMMON = frozenset({"alarm", "incident", "code", "at", "by", "area", "unit", "why"})
 
 
