@@ -81,7 +81,7 @@ class LevelFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     duties: list[DutyFile] = []
 
 
-class AutomaticFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class AutomaticFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which changes need no signature."""
 
     up_to: int = 1
@@ -98,7 +98,7 @@ class LadderFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     automatic: AutomaticFile = AutomaticFile()
     proposes: str = "shift_lead"
     signs: str = "chair"
-    tells: list[str] = ["duty_officer"]
+    tells: tuple[str, ...] = ("duty_officer",)
     note: str = ""
     inputs: dict[str, InputFile]
     stages: list[LevelFile]
@@ -216,7 +216,7 @@ def _ladder(document: Document, hazard: str) -> StageLadder:
         automatic_down=told.automatic.down,
         proposes=told.proposes,
         signs=told.signs,
-        tells=tuple(told.tells),
+        tells=told.tells,
         note=told.note,
         where=f"{document.file}, line {document.line(hazard)}",
     )
