@@ -5,7 +5,7 @@ a `Result` with details, or None for "not known". The one thing to know: nothing
 the clock or the network, and neither should a pack.
 """
 
-from datlanh.kit.declare import across, fact, indicator, last, limit, parameter, seen, values
+from datlanh.kit.declare import across, fact, indicator, last, limit, parameter, seen, step_rule, values
 from datlanh.kit.steps import half_up, on_table
 from datlanh.model.given import Group, Result, Seen, Series
 from datlanh.model.indicator import Bounds
@@ -27,5 +27,6 @@ __all__ = [
     "on_table",
     "parameter",
     "seen",
+    "step_rule",
     "values",
 ]

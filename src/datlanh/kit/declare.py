@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from datlanh.model.indicator import PROVINCE, IndicatorDeclaration, Read, ReadKind
 from datlanh.model.pack import LimitDeclaration
+from datlanh.model.procedure import StepRuleDeclaration
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 DECLARED = "__datlanh__"
@@ -148,6 +149,30 @@ def limit(
                 reads=tuple(facts),
                 parameters=tuple(parameters),
                 mean=duration(mean) if mean else None,
+                text=inspect.cleandoc(function.__doc__ or ""),
+                where=_where(function),
+            ),
+        )
+        return function
+
+    return declare
+
+
+def step_rule(*, title: Mapping[str, str]) -> Callable[[Function], Function]:
+    """Declare the function below as a rule that decides whether a step of a procedure runs.
+
+    It is called with what the steps have given so far (step, then output) and gives True or False. It must be pure.
+    """
+
+    def declare(function: Function) -> Function:
+        setattr(
+            function,
+            DECLARED,
+            StepRuleDeclaration(
+                id=function.__name__,
+                pack="",
+                title=title,
+                function=function,
                 text=inspect.cleandoc(function.__doc__ or ""),
                 where=_where(function),
             ),

@@ -17,6 +17,7 @@ from datlanh.kit.declare import DECLARED
 from datlanh.loader import shape
 from datlanh.loader.convert import convert
 from datlanh.loader.mount import modules
+from datlanh.loader.procedure import kind, procedure
 from datlanh.loader.yaml import BadFile, Document, read
 from datlanh.model.detection import Calendar, Condition, ConditionKind, Limit, Reads
 from datlanh.model.indicator import IndicatorDeclaration, Read, ReadKind
@@ -33,17 +34,16 @@ from datlanh.model.pack import (
     Parameter,
     ParameterValue,
     Play,
-    ProcedureDeclaration,
     SampleProof,
     Scenario,
     ScenarioFile,
     SourceTemplate,
-    StepDeclaration,
     TypeDeclaration,
     Value,
     Where,
     WidgetDeclaration,
 )
+from datlanh.model.procedure import StepRuleDeclaration
 from datlanh.model.source import PROTOCOLS, Contract, Window
 
 Made = TypeVar("Made")
@@ -54,6 +54,7 @@ FILES = (
     "indicators",
     "detections",
     "procedures",
+    "incidents",
     "dashboards",
     "strings",
     "samples",
@@ -170,6 +171,7 @@ def read_pack(
     has_code = any(path.suffix == ".py" for path in folder.rglob("*.py"))
     indicators: dict[str, IndicatorDeclaration] = {}
     limits: dict[str, LimitDeclaration] = {}
+    rules: dict[str, StepRuleDeclaration] = {}
     if has_code and not code:
         reader.found(
             BadFile(
@@ -177,7 +179,7 @@ def read_pack(
             )
         )
     elif has_code:
-        indicators, limits = _declared(reader)
+        indicators, limits, rules = _declared(reader)
     for name in sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(("_", "."))):
         if name not in (*FILES, "web"):
             reader.found(
@@ -214,8 +216,16 @@ def read_pack(
             "detections", shape.DetectionShape, lambda d, k, s: _detections(reader, d, k, s, types)
         ),
         procedures=reader.each(
-            "procedures", shape.ProcedureShape, lambda d, k, s: [(reader.id(k), _procedure(reader, d, k, s))]
+            "procedures",
+            shape.ProcedureShape,
+            lambda d, k, s: [(reader.id(k), procedure(d, (k,), s, id=reader.id(k), pack=reader.pack))],
         ),
+        incident_kinds=reader.each(
+            "incidents",
+            shape.IncidentKindShape,
+            lambda d, k, s: [(reader.id(k), kind(d, k, s, id=reader.id(k), pack=reader.pack))],
+        ),
+        step_rules=rules,
         dashboards=reader.each(
             "dashboards", shape.DashboardShape, lambda d, k, s: [(reader.id(k), _dashboard(reader, d, k, s))]
         ),
@@ -225,10 +235,13 @@ def read_pack(
     return pack, reader.findings
 
 
-def _declared(reader: Reader) -> tuple[dict[str, IndicatorDeclaration], dict[str, LimitDeclaration]]:
-    """Indicators and limits of the pack's Python."""
+def _declared(
+    reader: Reader,
+) -> tuple[dict[str, IndicatorDeclaration], dict[str, LimitDeclaration], dict[str, StepRuleDeclaration]]:
+    """Indicators, limits and rules of steps of the pack's Python."""
     indicators: dict[str, IndicatorDeclaration] = {}
     limits: dict[str, LimitDeclaration] = {}
+    rules: dict[str, StepRuleDeclaration] = {}
     for module, problem in modules(reader.pack, reader.folder):
         if module is None:
             reader.found(
@@ -241,7 +254,7 @@ def _declared(reader: Reader) -> tuple[dict[str, IndicatorDeclaration], dict[str
                 continue
             id = f"{reader.pack}.{declared.id}"
             where = declared.where.replace(str(reader.folder), reader.shown)
-            if id in indicators or id in limits:
+            if id in indicators or id in limits or id in rules:
                 reader.found(BadFile(where, 0, f"{id} is declared twice.", "Give one another name."))
             if isinstance(declared, IndicatorDeclaration):
                 for problem in _agreement(declared):
@@ -263,7 +276,9 @@ def _declared(reader: Reader) -> tuple[dict[str, IndicatorDeclaration], dict[str
                     where=where,
                     parameters=tuple(reader.id(p) for p in declared.parameters),
                 )
-    return indicators, limits
+            elif isinstance(declared, StepRuleDeclaration):
+                rules[id] = replace(declared, id=id, pack=reader.pack, where=where)
+    return indicators, limits, rules
 
 
 def _agreement(declared: IndicatorDeclaration) -> Iterable[str]:
@@ -632,48 +647,6 @@ def _calendar(document: Document, path: tuple[str | int, ...], s: shape.Calendar
 
 
 # -- procedures, dashboards -----------------------------------------------------------------------------------------
-
-
-def _procedure(reader: Reader, document: Document, key: str, s: shape.ProcedureShape) -> ProcedureDeclaration:
-    steps: list[StepDeclaration] = []
-    for n, step in enumerate(s.steps):
-        line = document.line(key, "steps", n)
-        after = (step.after,) if isinstance(step.after, str) else tuple(step.after)
-        known = {earlier.id for earlier in steps}
-        if step.id in known:
-            raise BadFile(document.file, line, f"{key} has two steps `{step.id}`.", "Rename one.")
-        for other in after:
-            if other not in known:
-                raise BadFile(
-                    document.file, line, f"step `{step.id}` comes after `{other}`, which is no earlier step.",
-                    "Put the other first, or correct its name.",
-                )  # fmt: skip
-        steps.append(
-            StepDeclaration(
-                id=step.id,
-                title=step.title,
-                role=step.role,
-                within=_plain(step.within),
-                after=after,
-                unit=step.unit,
-                evidence=step.evidence,
-                working_time=step.working_time,
-                text=step.text,
-            )
-        )
-    return ProcedureDeclaration(
-        id=reader.id(key),
-        pack=reader.pack,
-        version=s.version,
-        title=s.title,
-        lead=s.lead,
-        steps=tuple(steps),
-        closes=s.closes,
-        severity=s.severity,
-        reference=s.reference,
-        text=s.text,
-        where=reader.where(document, key),
-    )
 
 
 def _dashboard(reader: Reader, document: Document, key: str, s: shape.DashboardShape) -> DashboardDeclaration:

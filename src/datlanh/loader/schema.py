@@ -14,6 +14,7 @@ _FILES: dict[str, tuple[type[shape.Shape], bool]] = {
     "sources": (shape.SourceShape, True),
     "detections": (shape.DetectionShape, True),
     "procedures": (shape.ProcedureShape, True),
+    "incidents": (shape.IncidentKindShape, True),
     "dashboards": (shape.DashboardShape, True),
     "local_parameters": (shape.LocalParameterShape, True),
 }

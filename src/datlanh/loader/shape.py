@@ -207,6 +207,30 @@ class DetectionShape(Shape):
     groups: GroupShape = field(default_factory=GroupShape)
 
 
+class OutputShape(Shape):
+    """What a step gives, typed."""
+
+    kind: Annotated[str, Meta(pattern="^(number|choice|yes_no|text|time|place)$")]
+    title: Text
+    unit: str = ""
+    choices: dict[Id, Text] = {}
+    low: float | None = None
+    high: float | None = None
+    required: bool = True
+
+
+class WhenShape(Shape):
+    """When a step runs: an output of an earlier step compared with a value, or a function of the pack."""
+
+    step: str = ""
+    output: str = ""
+    equals: bool | float | str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    one_of: list[bool | float | str] = []
+    function: str = ""
+
+
 class StepShape(Shape):
     """One step of a procedure."""
 
@@ -218,7 +242,28 @@ class StepShape(Shape):
     unit: str | None = None
     evidence: Annotated[str, Meta(pattern="^(note|photo|file|reading)$")] | None = None
     working_time: bool = False
+    outputs: dict[Id, OutputShape] = {}
+    when: list[WhenShape] = []
     text: Text = {}
+
+
+class CategoryShape(Shape):
+    """Within what time incidents of a category are to be over."""
+
+    title: Text
+    within: Span
+    working_time: bool = False
+    reference: str = ""
+
+
+class IncidentKindShape(Shape):
+    """`incidents/*.yaml`: a type of incident, what each severity means for it, and its deadlines."""
+
+    title: Text
+    severities: dict[str, Text]
+    categories: dict[Id, CategoryShape] = {}
+    usual: dict[str, str] = {}
+    reference: str = ""
 
 
 class ProcedureShape(Shape):
@@ -229,8 +274,10 @@ class ProcedureShape(Shape):
     steps: Annotated[list[StepShape], Meta(min_length=1)]
     version: str = "1"
     closes: Annotated[str, Meta(pattern="^(by_hand|when_event_ended)$")] = "by_hand"
-    severity: int | None = None
+    severity: Annotated[int, Meta(ge=1, le=4)] | None = None
     reference: str = ""
+    kind: str | None = None
+    ladder: str | None = None
     text: Text = {}
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from datlanh.model.detection import Calendar, Condition
 from datlanh.model.errors import NotFound
+from datlanh.model.incident import IncidentKind
 from datlanh.model.indicator import Bounds, IndicatorDeclaration
+from datlanh.model.procedure import Output, StepRuleDeclaration, When
 from datlanh.model.source import Contract, Window
 
 Text = Mapping[str, str]
@@ -243,6 +245,8 @@ class StepDeclaration:
     evidence: str | None = None  # note | photo | file | reading
     working_time: bool = False
     text: Text = field(default_factory=dict)
+    outputs: tuple[Output, ...] = ()
+    when: tuple[When, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +263,8 @@ class ProcedureDeclaration:
     severity: int | None = None
     reference: str = ""
     text: Text = field(default_factory=dict)
+    kind: str | None = None  # of the incidents that it runs in
+    ladder: str | None = None  # who is told when nobody acts
     where: Where = field(default=Where(), compare=False)
 
 
@@ -406,6 +412,8 @@ class Pack:
     detections: Mapping[str, DetectionDeclaration] = field(default_factory=dict)
     procedures: Mapping[str, ProcedureDeclaration] = field(default_factory=dict)
     dashboards: Mapping[str, DashboardDeclaration] = field(default_factory=dict)
+    incident_kinds: Mapping[str, IncidentKind] = field(default_factory=dict)
+    step_rules: Mapping[str, StepRuleDeclaration] = field(default_factory=dict)
     scenarios: tuple[ScenarioFile, ...] = ()
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # language → key → text
 
@@ -494,6 +502,16 @@ class Packs:
         """All dashboards by id."""
         return self._of("dashboards")
 
+    @property
+    def incident_kinds(self) -> Mapping[str, IncidentKind]:
+        """All kinds of incidents by id."""
+        return self._of("incident_kinds")
+
+    @property
+    def step_rules(self) -> Mapping[str, StepRuleDeclaration]:
+        """All functions that decide whether a step runs, by id."""
+        return self._of("step_rules")
+
     def parameter(self, id: str, on: date, area: str | Sequence[str] | None = None) -> ParameterValue:
         """The dated value that holds on a day in an area (a code, or codes from specific to wide)."""
         parameter = self.parameters.get(id)
@@ -550,4 +568,6 @@ _KINDS = (
     "detections",
     "procedures",
     "dashboards",
+    "incident_kinds",
+    "step_rules",
 )

@@ -16,7 +16,12 @@ def check(pack: Pack, packs: Packs) -> list[Finding]:
     """Follow every name of the pack."""
     found = [
         Finding(promise="name", what=what, todo=todo, where=where, pack=pack.id)
-        for what, todo, where in (*_indicators(pack, packs), *_detections(pack, packs), *_others(pack, packs))
+        for what, todo, where in (
+            *_indicators(pack, packs),
+            *_detections(pack, packs),
+            *_procedures(pack, packs),
+            *_others(pack, packs),
+        )
     ]
     circle = ring({i.id: i.indicators for i in packs.indicators.values()})
     if circle and any(id in pack.indicators for id in circle):
@@ -114,6 +119,18 @@ def _detections(pack: Pack, packs: Packs) -> Iterable[tuple[str, str, Where]]:
         if detection.ladder and detection.ladder not in packs.detections:
             what = f"{detection.id} stands on the ladder below {detection.ladder}, which is no detection."
             yield what, _near(detection.ladder, packs.detections), detection.where
+
+
+def _procedures(pack: Pack, packs: Packs) -> Iterable[tuple[str, str, Where]]:
+    for procedure in pack.procedures.values():
+        if procedure.kind and procedure.kind not in packs.incident_kinds:
+            what = f"{procedure.id} is for incidents of the kind {procedure.kind}, which is none."
+            yield what, _near(procedure.kind, packs.incident_kinds), procedure.where
+        for step in procedure.steps:
+            for when in step.when:
+                if when.function and when.function not in packs.step_rules:
+                    what = f"{procedure.id}.{step.id} is decided by {when.function}, which is no rule."
+                    yield what, _near(when.function, packs.step_rules), procedure.where
 
 
 def _condition(

@@ -13,6 +13,12 @@ def titles(pack: Pack) -> Iterable[tuple[str, Mapping[str, str], Where]]:
     yield from ((d.id, d.title, d.where) for d in pack.detections.values())
     yield from ((p.id, p.title, p.where) for p in pack.procedures.values())
     yield from ((d.id, d.title, d.where) for d in pack.dashboards.values())
+    yield from ((r.id, r.title, Where(file=r.where)) for r in pack.step_rules.values())
+    for kind in pack.incident_kinds.values():
+        where = Where(file=kind.where)
+        yield kind.id, kind.title, where
+        yield from ((f"{kind.id}, severity {name}", words, where) for name, words in kind.severities.items())
+        yield from ((f"{kind.id}.{name}", c.title, where) for name, c in kind.categories.items())
     for type_ in pack.types.values():
         yield type_.id, type_.title, type_.where
         for attribute in type_.attributes.values():
@@ -22,6 +28,10 @@ def titles(pack: Pack) -> Iterable[tuple[str, Mapping[str, str], Where]]:
     for procedure in pack.procedures.values():
         for step in procedure.steps:
             yield f"{procedure.id}.{step.id}", step.title, procedure.where
+            for output in step.outputs:
+                yield f"{procedure.id}.{step.id}.{output.id}", output.title, procedure.where
+                for choice, words in output.choices.items():
+                    yield f"{procedure.id}.{step.id}.{output.id}.{choice}", words, procedure.where
 
 
 def check(pack: Pack, packs: Packs) -> list[Finding]:
