@@ -74,6 +74,10 @@ class Settings:
     allow_hosts: tuple[str, ...] = _setting(
         (), "Hosts in private networks that we may fetch from, separated by `,`."
     )
+    smtp_url: str = _setting(
+        "", "Mail server, as smtp://user:password@host:port or smtps://…; empty: no mail is sent."
+    )
+    mail_from: str = _setting("", "Address that mail comes from; empty: datlanh@ the mail server.")
     session_hours: int = _setting(12, "Hours after which a person has to sign in again.")
     demo: bool = _setting(False, "Run as the demo: simulated feeds, demo accounts, a schematic map.")
 
