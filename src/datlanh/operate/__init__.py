@@ -7,7 +7,10 @@ alarm or incident is a line of one append-only log.
 from datlanh.model.alarm import Alarm, AlarmCounts, AlarmFilter, AlarmRate, LogEntry, Orphan, PersonRef
 from datlanh.model.incident import Incident, IncidentFilter
 from datlanh.operate.attachment import Attachments
+from datlanh.operate.audit import Auditor
+from datlanh.operate.chain import Escalations
 from datlanh.operate.desk import Operate, Outcome
+from datlanh.operate.duty import Desk, Duty
 
 __all__ = [
     "Alarm",
@@ -15,6 +18,10 @@ __all__ = [
     "AlarmFilter",
     "AlarmRate",
     "Attachments",
+    "Auditor",
+    "Desk",
+    "Duty",
+    "Escalations",
     "Incident",
     "IncidentFilter",
     "LogEntry",

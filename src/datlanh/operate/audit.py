@@ -1,14 +1,21 @@
 """The auditor's question: does every open alarm and incident have an owner and a next step?
 
-Pure. Escalations that silently stopped are the classic failure of alarm systems; so this is asked of the rows as they
-lie in the database, clocks included, and not of what the program thinks it has set.
+The rules are pure. Escalations that silently stopped are the classic failure of alarm systems; so this is asked of the
+rows as they lie in the database, clocks included, and not of what the program thinks it has set.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 
+from datlanh.kernel import Clock, Database, Transaction, queries
 from datlanh.model.alarm import Alarm, AlarmState, Orphan
+from datlanh.model.duty import Finding
 from datlanh.model.incident import Incident, StepState
+from datlanh.model.messages.duty import FindingMade
+from datlanh.model.messages.notice import NoticeWanted
+from datlanh.operate import store
+from datlanh.operate.duty import Duty
 
 
 def of_alarms(open_alarms: Sequence[tuple[Alarm, list[str]]], now: datetime) -> list[Orphan]:
@@ -23,6 +30,9 @@ def of_alarms(open_alarms: Sequence[tuple[Alarm, list[str]]], now: datetime) -> 
                 alarm.state is AlarmState.UNACKNOWLEDGED
                 and alarm.overdue_at is None
                 and "respond" not in clocks
+                and not (
+                    alarm.follows and alarm.incident is not None
+                )  # its storm's incident is the next step
             )
             or (alarm.state is AlarmState.SHELVED and "unshelve" not in clocks)
             or _left_alone(alarm, now)
@@ -63,3 +73,129 @@ def of_incidents(open_incidents: Sequence[tuple[Incident, list[str]]]) -> list[O
 
 def _orphan(kind: str, incident: Incident, lacks: str, since: datetime) -> Orphan:
     return Orphan(kind=kind, id=incident.id, code=incident.code, lacks=lacks, since=since)
+
+
+# -- the auditor: asks every minute, keeps what it finds, and tells somebody once ---------------------------------
+
+Ask = Callable[[Transaction, datetime], Awaitable[list[Orphan]]]
+"""What of one kind lacks an owner or a next step now."""
+
+EVERY = timedelta(minutes=1)
+GRACE = timedelta(minutes=2)
+"""What was opened a moment ago may still be on its way to somebody."""
+_SQL = queries(__package__, "duty.sql")
+_NAMES = uuid.UUID("3a1f6a1c-73f4-5d1c-9a35-1f2c3f0e9d77")
+
+
+class Auditor:
+    """Looks at everything that is open, every minute; one worker at a time, whatever crashes."""
+
+    def __init__(self, db: Database, clock: Clock, duty: Duty) -> None:
+        self._db = db
+        self._clock = clock
+        self._duty = duty
+        self._asks: dict[str, Ask] = {"alarm": _alarms, "incident": _incidents}
+
+    def register(self, kind: str, ask: Ask) -> None:
+        """Let the auditor look at one more kind of thing."""
+        self._asks[kind] = ask
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What it looks at."""
+        return tuple(self._asks)
+
+    async def work_due(self) -> int:
+        """Do the round if it is due. How many findings came or went."""
+        now = self._clock.now()
+        async with self._db.transaction() as tx:
+            given = {"name": "audit", "now": now, "next": now + EVERY}
+            if await tx.value(_SQL["claim_round"], given) is None:
+                return 0
+            return await self._round(tx, now)
+
+    async def _round(self, tx: Transaction, now: datetime) -> int:
+        wrong: dict[tuple[str, str, str, str], Orphan] = {}
+        for ask in self._asks.values():
+            for orphan in await ask(tx, now):
+                if now - orphan.since >= GRACE:
+                    wrong.setdefault((orphan.kind, orphan.id, orphan.code, orphan.lacks), orphan)
+        known = {(f.kind, f.about, f.code, f.lacks): f for f in await self._findings(tx, "findings_now")}
+        news = [orphan for key, orphan in wrong.items() if key not in known]
+        gone = [finding for key, finding in known.items() if key not in wrong]
+        for orphan in news:
+            await self._found(tx, orphan, now)
+        if gone:
+            await tx.run(_SQL["findings_gone"], {"ids": [one.id for one in gone], "now": now})
+        for one in gone:
+            tx.tell(
+                FindingMade(
+                    finding=one.id,
+                    at=now,
+                    kind=one.kind,
+                    about=one.about,
+                    code=one.code,
+                    lacks=one.lacks,
+                    gone=True,
+                )
+            )
+        return len(news) + len(gone)
+
+    async def _found(self, tx: Transaction, orphan: Orphan, now: datetime) -> None:
+        name = f"{orphan.kind} {orphan.id} {orphan.code} {orphan.lacks} {now.isoformat()}"
+        id = str(uuid.uuid5(_NAMES, name))
+        row = {
+            "id": id,
+            "kind": orphan.kind,
+            "about": orphan.id,
+            "code": orphan.code,
+            "lacks": orphan.lacks,
+            "since": orphan.since,
+            "found_at": now,
+        }
+        if not await tx.run(_SQL["put_finding"], row):
+            return
+        tx.tell(
+            FindingMade(
+                finding=id, at=now, kind=orphan.kind, about=orphan.id, code=orphan.code, lacks=orphan.lacks
+            )
+        )
+        person = await self._duty.on_call(tx, DUTY_ROLE, at=now)
+        tx.tell(
+            NoticeWanted(
+                id=f"finding/{id}",
+                kind=f"finding_{orphan.lacks}",
+                to_person=person,
+                to_role=None if person else DUTY_ROLE,
+                about=orphan.id,
+                about_code=orphan.code,
+                href="/duty/audit",
+                urgency=2,
+                at=now,
+                params={"code": orphan.code, "kind": orphan.kind},
+            )
+        )
+
+    async def _findings(self, tx: Transaction, name: str, **given: object) -> list[Finding]:
+        return [Finding(**row) for row in await tx.all(_SQL[name], given)]
+
+    async def findings(self, tx: Transaction, *, open: bool | None = None, limit: int = 200) -> list[Finding]:
+        """What was found, what is still so first."""
+        return await self._findings(tx, "findings", open=open, limit=limit)
+
+    async def last_round(self, tx: Transaction) -> datetime | None:
+        """When it last looked; an auditor that does not look finds nothing."""
+        row = await tx.one(_SQL["round"], {"name": "audit"})
+        found: datetime | None = row["ran_at"] if row else None
+        return found
+
+
+DUTY_ROLE = "duty_officer"
+
+
+async def _alarms(tx: Transaction, now: datetime) -> list[Orphan]:
+    return of_alarms(await store.open_alarms(tx), now)
+
+
+async def _incidents(tx: Transaction, now: datetime) -> list[Orphan]:
+    return of_incidents(await store.open_incidents(tx))

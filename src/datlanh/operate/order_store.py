@@ -148,6 +148,8 @@ def _next(record: Record[Any]) -> None:
 async def _finish(
     tx: Transaction, changed: Sequence[Record[Any]], kind: str, clocks: Sequence[Mapping[str, datetime]]
 ) -> None:
+    await escalation.follow(tx, changed)
+    await onduty.mark(tx, changed)
     await add_lines(tx, [line for record in changed for line in record.lines])
     stop, start = [], []
     for record, running in zip(changed, clocks, strict=True):

@@ -5,20 +5,27 @@ a line that is changed, left out or added later is found, without all writers wa
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from datlanh.model.alarm import Alarm, PersonRef
-from datlanh.model.directive import Directive
-from datlanh.model.incident import Incident
+from datlanh.model.alarm import PersonRef
 from datlanh.model.messages import Message
-from datlanh.model.task import Task
 
-Thing = TypeVar("Thing", Alarm, Incident, Task, Directive)
+
+class HasId(Protocol):
+    """What a log can be of: an alarm, an incident, a task, a directive, a version of a procedure."""
+
+    @property
+    def id(self) -> str:
+        """By which it is known."""
+        ...
+
+
+Thing = TypeVar("Thing", bound=HasId)
 _COMMON = frozenset({"alarm", "incident", "code", "at", "by", "area", "unit", "why"})
 
 
@@ -80,6 +87,7 @@ class Record(Generic[Thing]):
     lines: list[Line] = field(default_factory=list)
     told: list[Message] = field(default_factory=list)
     touched: bool = False
+    before: str = ""  # the head before the lines that are not written yet
 
     def take(self, messages: Sequence[Message], after: "Callable[..., Thing]") -> None:
         """Let messages be told of the thing, and be the thing they make of it."""
@@ -91,8 +99,25 @@ class Record(Generic[Thing]):
             self.touched = True
         self.thing = thing
         for message in messages:
+            if not self.lines:
+                self.before = self.head
             self.count += 1
             line = chained(self.head, thing.id, self.count, message)
             self.head = line.hash
             self.lines.append(line)
             self.told.append(message)
+
+    def on_shift(self, shifts: Mapping[str, str]) -> None:
+        """Say in the lines of people which watch they are of, by their ids; the chain is made anew over them."""
+        if not any(line.by is not None and line.by.id in shifts for line in self.lines):
+            return
+        head, lines = self.before, []
+        for line in self.lines:
+            shift = shifts.get(line.by.id) if line.by is not None else None
+            if shift is not None:
+                told = {**msgspec.json.decode(line.detail), "shift": shift}
+                line = replace(line, detail=msgspec.json.encode(told, order="sorted").decode())
+            line = replace(line, hash=digest(head, line))
+            head = line.hash
+            lines.append(line)
+        self.lines, self.head = lines, head

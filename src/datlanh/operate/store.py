@@ -13,6 +13,7 @@ from datlanh.model.alarm import Alarm, AlarmFilter, AlarmState, LogEntry, Person
 from datlanh.model.errors import BadInput
 from datlanh.model.incident import Incident, IncidentFilter
 from datlanh.operate import alarm as alarms_
+from datlanh.operate import escalation, onduty
 from datlanh.operate import incident as incidents_
 from datlanh.operate.record import Line, Record, digest
 
@@ -134,6 +135,8 @@ def _next(record: Record[Any]) -> Record[Any]:
 async def _finish(
     tx: Transaction, changed: Sequence[Record[Any]], kind: str, clocks: Sequence[Mapping[str, datetime]]
 ) -> None:
+    await escalation.follow(tx, changed)
+    await onduty.mark(tx, changed)
     await tx.many(_SQL["add_log"], [_line_row(line) for record in changed for line in record.lines])
     stop, start = [], []
     for record, running in zip(changed, clocks, strict=True):
