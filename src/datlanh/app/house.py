@@ -16,13 +16,15 @@ from datlanh.detect import Detect
 from datlanh.keep import Keep
 from datlanh.kernel import Clock, Database, Health, Settings, SystemClock
 from datlanh.loader import load
+from datlanh.loader.directive import read_rules
 from datlanh.loader.find import shipped_province
 from datlanh.measure import Measure
 from datlanh.model.pack import Packs
 from datlanh.model.person import system
-from datlanh.operate import Attachments, Operate
+from datlanh.operate import Attachments, Directives, Leagues, Operate, Tasks
 from datlanh.people import People
 from datlanh.share import Share
+from datlanh.share.directive import Orders
 
 
 def province_folder(settings: Settings) -> Path:
@@ -47,6 +49,10 @@ class House:
     detect: Detect
     operate: Operate
     attachments: Attachments
+    tasks: Tasks
+    directives: Directives
+    leagues: Leagues
+    orders: Orders
     share: Share
 
     @staticmethod
@@ -127,6 +133,12 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
     operate = Operate(
         database, clock, packs, area_of=places.area_of, owner_of=places.owner_of, calendar=people.calendar
     )
+    attachments = Attachments(database, clock)
+    rules = read_rules(province_folder(settings))
+    tasks = Tasks(database, clock, attachments, calendar=people.calendar, rules=rules)
+    directives = Directives(database, clock, attachments, calendar=people.calendar, rules=rules)
+    leagues = Leagues(database, clock, attachments, calendar=people.calendar, rules=rules)
+    share = Share(database, clock, packs, people, collect, keep, measure, operate)
     return House(
         settings=settings,
         clock=clock,
@@ -140,6 +152,10 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
         measure=measure,
         detect=detect,
         operate=operate,
-        attachments=Attachments(database, clock),
-        share=Share(database, clock, packs, people, collect, keep, measure, operate),
+        attachments=attachments,
+        tasks=tasks,
+        directives=directives,
+        leagues=leagues,
+        orders=share.orders(tasks, directives, leagues),
+        share=share,
     )

@@ -15,7 +15,7 @@ from datlanh.measure import Measure
 from datlanh.model.pack import Packs
 from datlanh.operate import Operate
 
-MOVED_BY_TIME = ("keep", "measure", "detect", "operate")
+MOVED_BY_TIME = ("keep", "measure", "detect", "operate", "tasks")
 ROUNDS = 40
 NEVER_SEALED = 1_000_000
 

@@ -48,6 +48,7 @@ def duties(house: "House") -> dict[str, Duty]:
         "detect": house.detect.work_due,
         "operate": house.operate.work_due,
         "attachments": house.attachments.work_due,
+        "tasks": house.tasks.work_due,
         "collect": house.collect.work_due,
         "keep": house.keep.work_due,
         "share": house.share.work_due,

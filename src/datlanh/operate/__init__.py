@@ -6,27 +6,48 @@ alarm or incident is a line of one append-only log.
 
 from datlanh.model.alarm import Alarm, AlarmCounts, AlarmFilter, AlarmRate, LogEntry, Orphan, PersonRef
 from datlanh.model.incident import Incident, IncidentFilter
+from datlanh.operate.assignment import read as assignment_rules
 from datlanh.operate.attachment import Attachments
 from datlanh.operate.audit import Auditor
 from datlanh.operate.chain import Escalations
 from datlanh.operate.desk import Operate, Outcome
 from datlanh.operate.duty import Desk, Duty
+from datlanh.operate.intake import Intake, Outside, Sighting, Taken
+from datlanh.operate.league import League, Standing
+from datlanh.operate.order import Directives, Leagues, Tasks
+from datlanh.operate.rate import PERIODS, Bar, RateBook, Rates
+from datlanh.operate.rising import Brief
 
 __all__ = [
+    "PERIODS",
     "Alarm",
     "AlarmCounts",
     "AlarmFilter",
     "AlarmRate",
     "Attachments",
     "Auditor",
+    "Bar",
+    "Brief",
+    "Directives",
     "Desk",
     "Duty",
     "Escalations",
     "Incident",
     "IncidentFilter",
+    "Intake",
+    "League",
+    "Leagues",
     "LogEntry",
     "Operate",
     "Orphan",
     "Outcome",
+    "Outside",
     "PersonRef",
+    "RateBook",
+    "Rates",
+    "Sighting",
+    "Standing",
+    "Taken",
+    "Tasks",
+    "assignment_rules",
 ]

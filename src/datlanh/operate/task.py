@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from datlanh.model.alarm import PersonRef
+from datlanh.model.alarm import Orphan, PersonRef
 from datlanh.model.errors import BadInput, Conflict, NotFound, Refused
 from datlanh.model.messages import Message
 from datlanh.model.messages import directive as told
@@ -33,6 +33,8 @@ from datlanh.model.task import (
 SKEW = timedelta(minutes=5)
 """So far ahead the clock of a phone may go before we say so."""
 MOST_EVIDENCE = 200
+LEFT_ALONE = timedelta(days=30)
+"""A task without a deadline that is open for longer is one that everybody has forgotten."""
 KINDS = frozenset({"note", "photo", "file"})
 IN_HAND = (TaskState.RECEIVED, TaskState.ARRIVED, TaskState.RETURNED)
 
@@ -64,7 +66,8 @@ def opened(
         raise BadInput("task.holder_needed", where="unit")
     if given.wants is not None and given.wants not in KINDS:
         raise BadInput("task.no_such_evidence", where="wants", kind=given.wants)
-    if due_at is not None and due_at <= now:
+    # What an order says may be over before it has been entered; then the task is late from the first moment.
+    if due_at is not None and due_at <= now and given.part is None:
         raise BadInput("task.due_in_past", where="due_at", due_at=due_at.isoformat())
     if given.checked and sender is None and given.follow_role is None:
         raise BadInput("task.follower_needed", where="follow_role")
@@ -512,6 +515,23 @@ def rung(task: Task, what: str, now: datetime) -> list[Message]:
             return [told.TaskUnreceived(**about, receive_by=at)]
         case _:
             return [told.TaskWaits(**about, act_by=at)]
+
+
+def strays(open_tasks: Sequence[tuple[Task, list[str]]], now: datetime) -> list[Orphan]:
+    """Open tasks that nobody has, or for which nothing will happen unless somebody happens to look."""
+    found = []
+    for task, running in open_tasks:
+        lacks = None
+        follower = task.sender or task.follow_role
+        forgotten = task.due_at is None and now - task.opened_at > LEFT_ALONE
+        waits = task.state in (TaskState.REFUSED, TaskState.DONE)
+        if not (follower if waits else task.unit or task.role or task.person):
+            lacks = "owner"
+        elif not set(clocks(task)) <= set(running) or (forgotten and not running and not waits):
+            lacks = "next_step"
+        if lacks:
+            found.append(Orphan(kind="task", id=task.id, code=task.code, lacks=lacks, since=task.opened_at))
+    return found
 
 
 # -- what it needs ---------------------------------------------------------------------------------------------

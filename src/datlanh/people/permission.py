@@ -37,6 +37,15 @@ PERMISSIONS: Final = MappingProxyType(
         "procedure.read": "Read procedures, their versions and differences.",
         "procedure.edit": "Write drafts of procedures and hand them in for review.",
         "procedure.approve": "Review what somebody else wrote: approve it from a time on, or give it back.",
+        "task.read": "See the tasks of one's units and areas, and search them.",
+        "task.mine": "See the tasks that one has, sent, was offered or shares a unit with.",
+        "task.do": "Receive tasks, carry them out, refuse them and hand them over.",
+        "task.send": "Send tasks, ask for reports, and say whether what came back is good.",
+        "directive.read": "See the register of directives, cut to one's units and areas.",
+        "directive.enter": "Enter directives into the register, split and correct them.",
+        "directive.follow": "Follow directives up: accept, return, give more time, revoke.",
+        "league.read": "See how units do with their tasks.",
+        "league.publish": "Publish the league of a quarter, and correct it.",
         "source.read": "See sources, their state, scores and diagnostics.",
         "source.edit": "Create, test, change and switch off sources.",
         "journal.read": "See what was received, byte for byte.",
@@ -68,14 +77,19 @@ _SEE = frozenset(
         "source.read",
         "attachment.read",
         "procedure.read",
+        "task.mine",
     }
 )
 _ACT = frozenset(
-    {"alarm.acknowledge", "alarm.comment", "incident.comment", "incident.step", "attachment.add"}
+    {"alarm.acknowledge", "alarm.comment", "incident.comment", "incident.step", "attachment.add", "task.do"}
 )
+# Who gives orders or follows them up sees those of others, within reach; everybody sees and does their own.
+_ORDERS = frozenset({"task.read", "task.send", "directive.read", "league.read"})
 _RUN = frozenset({"incident.open", "incident.edit", "incident.staff", "incident.link"})
-_DUTY = _SEE | _ACT | _RUN | {"alarm.shelve", "quarantine.read", "journal.read", "ngsild.read"}
-_LEAD = _DUTY | {"alarm.close", "incident.assign", "incident.close", "quarantine.replay"}
+_DUTY = _SEE | _ACT | _RUN | _ORDERS | {"alarm.shelve", "quarantine.read", "journal.read", "ngsild.read"}
+_LEAD = (
+    _DUTY | {"directive.enter"} | {"alarm.close", "incident.assign", "incident.close", "quarantine.replay"}
+)
 
 # role -> permissions; the words are `people.role.<role>`. A province may not invent permissions, only roles.
 ROLES: Final = MappingProxyType(
@@ -83,15 +97,20 @@ ROLES: Final = MappingProxyType(
         "duty_officer": _DUTY,
         "shift_lead": _LEAD,
         "ioc_director": _LEAD
-        | {"procedure.edit", "procedure.approve"}
+        | {"procedure.edit", "procedure.approve", "directive.follow", "league.publish"}
         | {"incident.reopen", "audit.read", "person.read", "metrics.read"},
-        "chair": _SEE | {"alarm.comment", "incident.comment"},
+        "chair": _SEE
+        | _ORDERS
+        | {"directive.follow", "attachment.add"}
+        | {"alarm.comment", "incident.comment"},
         "domain_owner": _SEE
         | _ACT
         | _RUN
+        | _ORDERS
         | {"incident.assign", "incident.close", "procedure.edit", "procedure.approve"}
         | {"quarantine.read", "ngsild.read"},
         "data_owner": _SEE
+        | {"task.do", "attachment.add"}
         | {
             "source.edit",
             "journal.read",
@@ -101,7 +120,7 @@ ROLES: Final = MappingProxyType(
             "mapping.edit",
             "ngsild.read",
         },
-        "commune_operator": _SEE | _ACT,
+        "commune_operator": _SEE | _ACT | {"task.read", "directive.read", "league.read"},
         "field_team": frozenset(
             {
                 "overview.read",
@@ -112,6 +131,8 @@ ROLES: Final = MappingProxyType(
                 "incident.step",
                 "attachment.add",
                 "attachment.read",
+                "task.mine",
+                "task.do",
             }
         ),
         "integrator": frozenset(
@@ -140,6 +161,7 @@ ROLES: Final = MappingProxyType(
                 "incident.read",
             }
             | {"source.read", "journal.read", "attachment.read", "procedure.read"}
+            | {"task.mine", "task.read", "directive.read", "league.read"}
         ),
         "admin": frozenset(
             {

@@ -15,6 +15,7 @@ from datlanh.model.person import system
 from datlanh.share import link, shapes
 from datlanh.share.alarm import AlarmBook
 from datlanh.share.command import Commands
+from datlanh.share.directive import Orders
 from datlanh.share.feed import Feed
 from datlanh.share.figure import Figures
 from datlanh.share.floors import Floors
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from datlanh.collect import Collect
     from datlanh.keep import Keep
     from datlanh.measure import Measure
-    from datlanh.operate import Operate
+    from datlanh.operate import Directives, Leagues, Operate, Tasks
     from datlanh.people import People
 
 __all__ = ["Share", "shapes"]
@@ -83,6 +84,10 @@ class Share:
         """Title and unit of an attribute as people read them."""
         title = (declared.symbol or told(declared.title, language)) if declared else name
         return title, unit_shown(unit, declared)
+
+    def orders(self, tasks: "Tasks", directives: "Directives", leagues: "Leagues") -> Orders:
+        """The books of orders."""
+        return Orders(self._floors, tasks, directives, leagues)
 
     async def province(self, language: str) -> shapes.ProvinceBrief:
         """The province that this installation serves."""

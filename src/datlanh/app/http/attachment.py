@@ -30,9 +30,19 @@ async def _incident(ask: Ask, tx: Transaction, id: str) -> object:
     return await ask.house.share.incidents.one(tx, ask.caller, id)
 
 
+async def _task(ask: Ask, tx: Transaction, id: str) -> object:
+    return await ask.house.orders.tasks.one(tx, ask.caller, id)
+
+
+async def _directive(ask: Ask, tx: Transaction, id: str) -> object:
+    return await ask.house.orders.directives.one(tx, ask.caller, id)
+
+
 # The kinds of things that files belong to, and how each is asked whether the caller may see it.
 READERS: Mapping[str, Reader] = {
     "incident": _incident,
+    "task": _task,
+    "directive": _directive,
 }
 
 
