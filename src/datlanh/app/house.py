@@ -19,6 +19,7 @@ from datlanh.loader import load
 from datlanh.loader.directive import read_rules
 from datlanh.loader.find import shipped_province
 from datlanh.measure import Measure
+from datlanh.model.alarm import PersonRef
 from datlanh.model.pack import Packs
 from datlanh.model.person import system
 from datlanh.operate import Attachments, Directives, Leagues, Operate, Tasks
@@ -48,6 +49,9 @@ class House:
     measure: Measure
     detect: Detect
     operate: Operate
+    duty: Duty
+    escalations: Escalations
+    auditor: Auditor
     attachments: Attachments
     tasks: Tasks
     directives: Directives
@@ -86,6 +90,9 @@ class House:
         if self.settings.demo:
             await self.people.ensure_demo_accounts(folder)
             await self._ensure_station_keys()
+        await self.duty.load(folder)
+        if self.settings.demo:
+            await self.duty.start_demo("desk", "truc.ban2", "truc.ban")
 
     async def _ensure_station_keys(self) -> None:
         """Let the simulated stations of the demo sign in; what they need is in a file that only its owner reads."""
@@ -139,6 +146,12 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
     directives = Directives(database, clock, attachments, calendar=people.calendar, rules=rules)
     leagues = Leagues(database, clock, attachments, calendar=people.calendar, rules=rules)
     share = Share(database, clock, packs, people, collect, keep, measure, operate)
+
+    async def known() -> dict[str, PersonRef]:
+        everybody = await people.persons()
+        return {p.account: PersonRef(id=str(p.id), name=p.name) for p in everybody if not p.disabled_at}
+
+    duty = Duty(database, clock, people=known)
     return House(
         settings=settings,
         clock=clock,
@@ -152,6 +165,9 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
         measure=measure,
         detect=detect,
         operate=operate,
+        duty=duty,
+        escalations=Escalations(database, clock, duty),
+        auditor=Auditor(database, clock, duty),
         attachments=attachments,
         tasks=tasks,
         directives=directives,

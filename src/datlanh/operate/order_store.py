@@ -13,6 +13,7 @@ from datlanh.model.directive import Directive, DirectiveCounts, DirectiveFilter,
 from datlanh.model.errors import BadInput
 from datlanh.model.task import Seen, Task, TaskFilter, TaskState
 from datlanh.operate import directive as directives_
+from datlanh.operate import escalation, onduty
 from datlanh.operate import task as tasks_
 from datlanh.operate.record import Line, Record
 from datlanh.operate.store import Row, add_lines, uuids
