@@ -22,7 +22,7 @@ from datlanh.measure import Measure
 from datlanh.model.alarm import PersonRef
 from datlanh.model.pack import Packs
 from datlanh.model.person import system
-from datlanh.operate import Attachments, Directives, Leagues, Operate, Tasks
+from datlanh.operate import Attachments, Auditor, Directives, Duty, Escalations, Leagues, Operate, Tasks
 from datlanh.people import People
 from datlanh.share import Share
 from datlanh.share.directive import Orders
