@@ -46,6 +46,11 @@ PERMISSIONS: Final = MappingProxyType(
         "directive.follow": "Follow directives up: accept, return, give more time, revoke.",
         "league.read": "See how units do with their tasks.",
         "league.publish": "Publish the league of a quarter, and correct it.",
+        "duty.read": "See who is on duty, the plan of shifts, handovers and the shift log.",
+        "duty.act": "Be on duty: hand over, take over, write into the shift log, ask for and take swaps.",
+        "duty.lead": "Change the plan of shifts, approve swaps, note absences of others, take over with a reason.",
+        "escalation.read": "See what was escalated, to whom and when.",
+        "finding.read": "See what the auditor found without an owner or a next step.",
         "source.read": "See sources, their state, scores and diagnostics.",
         "source.edit": "Create, test, change and switch off sources.",
         "journal.read": "See what was received, byte for byte.",
@@ -86,9 +91,11 @@ _ACT = frozenset(
 # Who gives orders or follows them up sees those of others, within reach; everybody sees and does their own.
 _ORDERS = frozenset({"task.read", "task.send", "directive.read", "league.read"})
 _RUN = frozenset({"incident.open", "incident.edit", "incident.staff", "incident.link"})
-_DUTY = _SEE | _ACT | _RUN | _ORDERS | {"alarm.shelve", "quarantine.read", "journal.read", "ngsild.read"}
+_ON_DUTY = frozenset({"duty.read", "duty.act", "escalation.read", "finding.read"})
+_DUTY = _SEE | _ACT | _RUN | _ORDERS | _ON_DUTY | {"alarm.shelve", "quarantine.read", "journal.read", "ngsild.read"}
+_WATCH = frozenset({"duty.read", "escalation.read", "finding.read"})
 _LEAD = (
-    _DUTY | {"directive.enter"} | {"alarm.close", "incident.assign", "incident.close", "quarantine.replay"}
+    _DUTY | {"directive.enter", "duty.lead"} | {"alarm.close", "incident.assign", "incident.close", "quarantine.replay"}
 )
 
 # role -> permissions; the words are `people.role.<role>`. A province may not invent permissions, only roles.
@@ -102,6 +109,7 @@ ROLES: Final = MappingProxyType(
         "chair": _SEE
         | _ORDERS
         | {"directive.follow", "attachment.add"}
+        | _WATCH
         | {"alarm.comment", "incident.comment"},
         "domain_owner": _SEE
         | _ACT
