@@ -358,6 +358,13 @@ class Measure:
         asked = {"indicators": list(indicators), "subjects": None if subjects is None else list(subjects)}
         return [self._store.value(row) for row in await tx.all(SQL["latest"], asked)]
 
+    async def latest_at(
+        self, tx: Transaction, indicators: Sequence[str], subjects: Sequence[str], at: datetime
+    ) -> list[IndicatorValue]:
+        """The newest values that were known at an instant; nothing that was learnt later."""
+        asked = {"indicators": list(indicators), "subjects": list(subjects), "at": at}
+        return [self._store.value(row) for row in await tx.all(SQL["latest_at"], asked)]
+
     async def values(
         self,
         tx: Transaction,

@@ -105,6 +105,19 @@ JOIN measure.formula f USING (formula_no)
 WHERE i.id = ANY(%(indicators)s) AND (%(subjects)s::text[] IS NULL OR s.id = ANY(%(subjects)s::text[]))
 ORDER BY i.id, s.id
 
+-- name: latest_at
+-- The newest value of each subject of some indicators at an instant, as known then; not older than two days.
+SELECT DISTINCT ON (i.id, s.id) i.id AS indicator, s.id AS subject, v.end_at, v.value, v.detail, v.counts,
+    v.computed_at, v.known_at, v.superseded_at, f.version, f.unit
+FROM measure.value v
+JOIN measure.indicator i USING (indicator_no)
+JOIN measure.subject s USING (subject_no)
+JOIN measure.formula f USING (formula_no)
+WHERE i.id = ANY(%(indicators)s) AND s.id = ANY(%(subjects)s)
+    AND v.end_at > %(at)s::timestamptz - interval '2 days' AND v.end_at <= %(at)s AND v.known_at <= %(at)s
+    AND (v.superseded_at IS NULL OR v.superseded_at > %(at)s)
+ORDER BY i.id, s.id, v.end_at DESC
+
 -- name: values
 -- The values of one subject in a span of time, as known now or at an instant.
 SELECT i.id AS indicator, s.id AS subject, v.end_at, v.value, v.detail, v.counts, v.computed_at, v.known_at,

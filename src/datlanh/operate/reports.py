@@ -171,7 +171,7 @@ class Reports:
         return await self._take(tx, held, rules.address(held.report, heading, by, self._clock.now()))
 
     async def next_number(self, tx: Transaction, report: Report) -> int:
-        """The number that a report would get if it were signed now: one more than the highest of its symbol this year."""
+        """The number that a report would get if it were signed now: one more than the highest of this year."""
         today = self._today()
         return int(
             await tx.value(_SQL["next_number"], {"symbol": _symbol(report.heading), "year": today.year})
@@ -190,7 +190,7 @@ class Reports:
         by: PersonRef,
         version: int | None,
     ) -> Report:
-        """Sign a draft; without a number it gets the next of its symbol and year. Its files are kept by `keep_files`."""
+        """Sign a draft; without a number it gets the next of its symbol and year. `keep_files` keeps its files."""
         held = await self._held(tx, id, version)
         today = self._today()
         day = dated or today

@@ -92,6 +92,24 @@ class StationBook:
                 alarms.setdefault(alarm.entity, []).append(alarm)
         return _Around(sources, {(v.subject, v.indicator): v for v in found}, alarms, await names(floors))
 
+    def briefs(
+        self,
+        entities: Sequence[Entity],
+        *,
+        sources: Mapping[str, Source],
+        indices: Sequence[IndicatorValue],
+        alarms: Mapping[str, Sequence[Alarm]],
+        names: Names,
+        language: str,
+    ) -> list[Scoped]:
+        """Stations as rows, from what is handed in: for a picture of another time than now."""
+        around = _Around(sources, {(v.subject, v.indicator): v for v in indices}, alarms, names)
+        return [self._scoped(entity, around, language) for entity in entities]
+
+    def index_declarations(self) -> list[IndicatorDeclaration]:
+        """The indicators that stand for a station on the map."""
+        return self._index_declarations()
+
     def _index_declarations(self) -> list[IndicatorDeclaration]:
         """The indicator of each type that has bands (for air: VN_AQI of the hour): the shortest period speaks."""
         best: dict[str, IndicatorDeclaration] = {}

@@ -1,7 +1,7 @@
 """What is told of reports: drafted, edited, signed, corrected, dropped.
 
-Each names its report, its code, and the area and unit that decide who may see it. `by` is None when the platform drafted
-by itself.
+Each names its report, its code, and the area and unit that decide who may see it. `by` is None when the platform
+drafted by itself.
 """
 
 from dataclasses import dataclass

@@ -78,6 +78,15 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- From when until when something was open; a clock that was set back must not refuse a row.
+CREATE FUNCTION operate.open_span(since timestamptz, until timestamptz) RETURNS tstzrange LANGUAGE sql IMMUTABLE
+    PARALLEL SAFE AS $$
+    SELECT CASE WHEN until IS NULL THEN tstzrange(since, NULL) ELSE tstzrange(since, greatest(since, until), '[]') END
+$$;
+CREATE INDEX alarm_span ON operate.alarm USING gist (operate.open_span(raised_at, closed_at));
+CREATE INDEX incident_span ON operate.incident USING gist (operate.open_span(opened_at, closed_at));
+CREATE INDEX task_span ON operate.task USING gist (operate.open_span(opened_at, over_at));
+
 -- Every thing that has a log: alarms, incidents, directives, tasks, whichever there are.
 DO $$
 DECLARE name text;
