@@ -22,6 +22,8 @@ PERMISSIONS: Final = MappingProxyType(
         "alarm.shelve": "Put an alarm aside until a stated time, with a reason; and take it back.",
         "alarm.comment": "Write into the log of an alarm.",
         "alarm.close": "Close an alarm by hand.",
+        "alarm.maintain": "Plan and end maintenance windows, in which alarms are out of service.",
+        "event.push": "Tell of events: a camera system, another centre, or a person on the telephone.",
         "incident.read": "See incidents, their steps, clocks and log.",
         "incident.open": "Open an incident, by itself or from an alarm.",
         "incident.comment": "Write into the log of an incident.",
@@ -92,10 +94,19 @@ _ACT = frozenset(
 _ORDERS = frozenset({"task.read", "task.send", "directive.read", "league.read"})
 _RUN = frozenset({"incident.open", "incident.edit", "incident.staff", "incident.link"})
 _ON_DUTY = frozenset({"duty.read", "duty.act", "escalation.read", "finding.read"})
-_DUTY = _SEE | _ACT | _RUN | _ORDERS | _ON_DUTY | {"alarm.shelve", "quarantine.read", "journal.read", "ngsild.read"}
+_DUTY = (
+    _SEE
+    | _ACT
+    | _RUN
+    | _ORDERS
+    | _ON_DUTY
+    | {"alarm.shelve", "event.push", "quarantine.read", "journal.read", "ngsild.read"}
+)
 _WATCH = frozenset({"duty.read", "escalation.read", "finding.read"})
 _LEAD = (
-    _DUTY | {"directive.enter", "duty.lead"} | {"alarm.close", "incident.assign", "incident.close", "quarantine.replay"}
+    _DUTY
+    | {"directive.enter", "duty.lead"}
+    | {"alarm.close", "alarm.maintain", "incident.assign", "incident.close", "quarantine.replay"}
 )
 
 # role -> permissions; the words are `people.role.<role>`. A province may not invent permissions, only roles.
@@ -120,6 +131,7 @@ ROLES: Final = MappingProxyType(
         "data_owner": _SEE
         | {"task.do", "attachment.add"}
         | {
+            "alarm.maintain",
             "source.edit",
             "journal.read",
             "quarantine.read",
@@ -189,6 +201,7 @@ ROLES: Final = MappingProxyType(
 FOR_KEYS: Final = frozenset(
     {
         "readings.push",
+        "event.push",
         "upload.write",
         "mapping.edit",
         "ngsild.read",
