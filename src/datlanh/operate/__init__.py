@@ -17,6 +17,8 @@ from datlanh.operate.league import League, Standing
 from datlanh.operate.order import Directives, Leagues, Tasks
 from datlanh.operate.rate import PERIODS, Bar, RateBook, Rates
 from datlanh.operate.rising import Brief
+from datlanh.operate.stages import Stages
+from datlanh.operate.warnings import Warnings
 
 __all__ = [
     "PERIODS",
@@ -46,8 +48,10 @@ __all__ = [
     "RateBook",
     "Rates",
     "Sighting",
+    "Stages",
     "Standing",
     "Taken",
     "Tasks",
+    "Warnings",
     "assignment_rules",
 ]
