@@ -53,6 +53,17 @@ PERMISSIONS: Final = MappingProxyType(
         "duty.lead": "Change the plan of shifts, approve swaps, note absences of others, take over with a reason.",
         "escalation.read": "See what was escalated, to whom and when.",
         "finding.read": "See what the auditor found without an owner or a next step.",
+        "stage.read": "See the stages of the city, their criteria and who signed them.",
+        "stage.say": "Say the value of an input of a stage, with its source.",
+        "stage.propose": "Propose another stage for a hazard, with the reason.",
+        "stage.sign": "Sign or refuse a proposed stage; never one's own.",
+        "stage.do": "Report that what a stage asks of a unit is done.",
+        "warning.read": "See warnings to the public, drafts too, and what came in from others.",
+        "warning.draft": "Draft warnings to the public and ask for their confirmation.",
+        "warning.confirm": "Confirm a warning that somebody else wrote; it goes out to the public then.",
+        "cap.push": "Bring alerts of other senders (CAP); they become drafts, never warnings.",
+        "notice.read": "Read one's own notices, and say how one wants to be told.",
+        "notice.ledger": "See what was sent to whom, every try and how it ended.",
         "source.read": "See sources, their state, scores and diagnostics.",
         "source.edit": "Create, test, change and switch off sources.",
         "journal.read": "See what was received, byte for byte.",
@@ -85,10 +96,14 @@ _SEE = frozenset(
         "attachment.read",
         "procedure.read",
         "task.mine",
+        "stage.read",
+        "warning.read",
+        "notice.read",
     }
 )
 _ACT = frozenset(
     {"alarm.acknowledge", "alarm.comment", "incident.comment", "incident.step", "attachment.add", "task.do"}
+    | {"stage.do"}
 )
 # Who gives orders or follows them up sees those of others, within reach; everybody sees and does their own.
 _ORDERS = frozenset({"task.read", "task.send", "directive.read", "league.read"})
@@ -100,12 +115,14 @@ _DUTY = (
     | _RUN
     | _ORDERS
     | _ON_DUTY
+    | _WARN
     | {"alarm.shelve", "event.push", "quarantine.read", "journal.read", "ngsild.read"}
 )
+_WARN = frozenset({"stage.say", "warning.draft", "notice.ledger"})
 _WATCH = frozenset({"duty.read", "escalation.read", "finding.read"})
 _LEAD = (
     _DUTY
-    | {"directive.enter", "duty.lead"}
+    | {"directive.enter", "duty.lead", "stage.propose"}
     | {"alarm.close", "alarm.maintain", "incident.assign", "incident.close", "quarantine.replay"}
 )
 
