@@ -108,6 +108,7 @@ _ACT = frozenset(
 # Who gives orders or follows them up sees those of others, within reach; everybody sees and does their own.
 _ORDERS = frozenset({"task.read", "task.send", "directive.read", "league.read"})
 _RUN = frozenset({"incident.open", "incident.edit", "incident.staff", "incident.link"})
+_WARN = frozenset({"stage.say", "warning.draft", "notice.ledger"})
 _ON_DUTY = frozenset({"duty.read", "duty.act", "escalation.read", "finding.read"})
 _DUTY = (
     _SEE
@@ -133,18 +134,18 @@ ROLES: Final = MappingProxyType(
         "shift_lead": _LEAD,
         "ioc_director": _LEAD
         | {"procedure.edit", "procedure.approve", "directive.follow", "league.publish"}
-        | {"incident.reopen", "audit.read", "person.read", "metrics.read"},
+        | {"incident.reopen", "audit.read", "person.read", "metrics.read", "warning.confirm"},
         "chair": _SEE
         | _ORDERS
         | {"directive.follow", "attachment.add"}
         | _WATCH
-        | {"alarm.comment", "incident.comment"},
+        | {"alarm.comment", "incident.comment", "stage.propose", "stage.sign", "warning.confirm"},
         "domain_owner": _SEE
         | _ACT
         | _RUN
         | _ORDERS
         | {"incident.assign", "incident.close", "procedure.edit", "procedure.approve"}
-        | {"quarantine.read", "ngsild.read"},
+        | {"quarantine.read", "ngsild.read", "stage.say"},
         "data_owner": _SEE
         | {"task.do", "attachment.add"}
         | {
@@ -170,6 +171,9 @@ ROLES: Final = MappingProxyType(
                 "attachment.read",
                 "task.mine",
                 "task.do",
+                "stage.read",
+                "warning.read",
+                "notice.read",
             }
         ),
         "integrator": frozenset(
@@ -185,6 +189,7 @@ ROLES: Final = MappingProxyType(
                 "mapping.edit",
                 "ngsild.read",
                 "ngsild.write",
+                "notice.read",
             }
         ),
         "auditor": frozenset(
@@ -199,6 +204,7 @@ ROLES: Final = MappingProxyType(
             }
             | {"source.read", "journal.read", "attachment.read", "procedure.read"}
             | {"task.mine", "task.read", "directive.read", "league.read"}
+            | {"stage.read", "warning.read", "notice.read", "notice.ledger"}
         ),
         "admin": frozenset(
             {
@@ -208,6 +214,7 @@ ROLES: Final = MappingProxyType(
                 "area.read",
                 "area.import",
                 "metrics.read",
+                "notice.read",
                 "series.delete",
             }
         ),
@@ -232,12 +239,16 @@ FOR_KEYS: Final = frozenset(
         "history.read",
         "why.read",
         "metrics.read",
+        "stage.read",
+        "warning.read",
+        "cap.push",
     }
 )
 
 # What says nothing about the content that the centre watches: all that an administrator may hold.
 NOT_CONTENT: Final = frozenset(
     {"person.read", "person.edit", "key.edit", "area.read", "area.import", "metrics.read", "series.delete"}
+    | {"notice.read"}
 )
 
 
