@@ -52,6 +52,7 @@ class House:
     duty: Duty
     escalations: Escalations
     auditor: Auditor
+    duty_book: DutyBook
     attachments: Attachments
     tasks: Tasks
     directives: Directives
@@ -152,6 +153,9 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
         return {p.account: PersonRef(id=str(p.id), name=p.name) for p in everybody if not p.disabled_at}
 
     duty = Duty(database, clock, people=known)
+    escalations = Escalations(database, clock, duty)
+    auditor = Auditor(database, clock, duty)
+    operate.attend(duty)
     return House(
         settings=settings,
         clock=clock,
@@ -166,8 +170,9 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
         detect=detect,
         operate=operate,
         duty=duty,
-        escalations=Escalations(database, clock, duty),
-        auditor=Auditor(database, clock, duty),
+        escalations=escalations,
+        auditor=auditor,
+        duty_book=share.duty(duty, escalations, auditor),
         attachments=attachments,
         tasks=tasks,
         directives=directives,

@@ -16,6 +16,7 @@ from datlanh.share import link, shapes
 from datlanh.share.alarm import AlarmBook
 from datlanh.share.command import Commands
 from datlanh.share.directive import Orders
+from datlanh.share.duty import DutyBook
 from datlanh.share.feed import Feed
 from datlanh.share.figure import Figures
 from datlanh.share.floors import Floors
@@ -84,6 +85,10 @@ class Share:
         """Title and unit of an attribute as people read them."""
         title = (declared.symbol or told(declared.title, language)) if declared else name
         return title, unit_shown(unit, declared)
+
+    def duty(self, duty: "Duty", escalations: "Escalations", auditor: "Auditor") -> DutyBook:
+        """Questions about who is on duty, what was escalated and what lacks somebody."""
+        return DutyBook(self._floors, duty, escalations, auditor)
 
     def orders(self, tasks: "Tasks", directives: "Directives", leagues: "Leagues") -> Orders:
         """The books of orders."""

@@ -38,6 +38,7 @@ from datlanh.app.http import (
     upload,
     why,
 )
+from datlanh.app.http import duty
 from datlanh.app.http.door import PUBLIC, Ask, Door, GatedRoute, Way, answering, gated_hot, language_of
 from datlanh.app.http.errors import HTTP_KEYS, Trouble, problem, trouble_of, trouble_of_input
 from datlanh.app.http.guard import Guard, fault
@@ -60,6 +61,7 @@ DOORS: tuple[Door, ...] = (
     indicator.door,
     alarm.door,
     incident.door,
+    duty.door,
     task.door,
     directive.door,
     attachment.door,
