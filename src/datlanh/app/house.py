@@ -26,6 +26,7 @@ from datlanh.operate import Attachments, Auditor, Directives, Duty, Escalations,
 from datlanh.people import People
 from datlanh.share import Share
 from datlanh.share.directive import Orders
+from datlanh.share.duty import DutyBook
 
 
 def province_folder(settings: Settings) -> Path:

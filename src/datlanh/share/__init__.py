@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datlanh.collect import Collect
     from datlanh.keep import Keep
     from datlanh.measure import Measure
-    from datlanh.operate import Directives, Leagues, Operate, Tasks
+    from datlanh.operate import Auditor, Directives, Duty, Escalations, Leagues, Operate, Tasks
     from datlanh.people import People
 
 __all__ = ["Share", "shapes"]
