@@ -63,7 +63,7 @@ PERMISSIONS: Final = MappingProxyType(
         "warning.confirm": "Confirm a warning that somebody else wrote; it goes out to the public then.",
         "cap.push": "Bring alerts of other senders (CAP); they become drafts, never warnings.",
         "notice.read": "Read one's own notices, and say how one wants to be told.",
-        "notice.ledger": "See what was sent to whom, every try and how it ended.",
+        "ledger.read": "See what was sent to whom, every try and how it ended.",
         "source.read": "See sources, their state, scores and diagnostics.",
         "source.edit": "Create, test, change and switch off sources.",
         "journal.read": "See what was received, byte for byte.",
@@ -108,7 +108,7 @@ _ACT = frozenset(
 # Who gives orders or follows them up sees those of others, within reach; everybody sees and does their own.
 _ORDERS = frozenset({"task.read", "task.send", "directive.read", "league.read"})
 _RUN = frozenset({"incident.open", "incident.edit", "incident.staff", "incident.link"})
-_WARN = frozenset({"stage.say", "warning.draft", "notice.ledger"})
+_WARN = frozenset({"stage.say", "warning.draft", "ledger.read"})
 _ON_DUTY = frozenset({"duty.read", "duty.act", "escalation.read", "finding.read"})
 _DUTY = (
     _SEE
@@ -119,7 +119,6 @@ _DUTY = (
     | _WARN
     | {"alarm.shelve", "event.push", "quarantine.read", "journal.read", "ngsild.read"}
 )
-_WARN = frozenset({"stage.say", "warning.draft", "notice.ledger"})
 _WATCH = frozenset({"duty.read", "escalation.read", "finding.read"})
 _LEAD = (
     _DUTY
@@ -190,6 +189,7 @@ ROLES: Final = MappingProxyType(
                 "ngsild.read",
                 "ngsild.write",
                 "notice.read",
+                "cap.push",
             }
         ),
         "auditor": frozenset(
@@ -204,7 +204,7 @@ ROLES: Final = MappingProxyType(
             }
             | {"source.read", "journal.read", "attachment.read", "procedure.read"}
             | {"task.mine", "task.read", "directive.read", "league.read"}
-            | {"stage.read", "warning.read", "notice.read", "notice.ledger"}
+            | {"stage.read", "warning.read", "notice.read", "ledger.read"}
         ),
         "admin": frozenset(
             {
