@@ -72,6 +72,16 @@ class Warnings:
             raise NotFound("warn.no_such_warning", id=id)
         return _warning(row)
 
+    @staticmethod
+    def id_of_origin(origin: str) -> str:
+        """The id that the draft of something from outside has or will have."""
+        return _named(None, origin)
+
+    async def of_origin(self, tx: Transaction, origin: str) -> Warning | None:
+        """What became of something from outside."""
+        row = await tx.one(_SQL["one"], {"id": _named(None, origin)})
+        return _warning(row) if row is not None else None
+
     async def log_of(self, tx: Transaction, id: str) -> list[LogEntry]:
         """Everything that happened to a warning, oldest first."""
         return await store.log_of(tx, id)
@@ -93,7 +103,7 @@ class Warnings:
         """A new draft; the same key (or origin) again is the same draft."""
         now = self._clock.now()
         mark = key or origin
-        id = WarningId(str(uuid.uuid5(_GIVEN, f"{by.id if by else ''} {mark}") if mark else uuid.uuid4()))
+        id = WarningId(_named(by, mark) if mark else str(uuid.uuid4()))
         if mark:
             there = await tx.one(_SQL["one"], {"id": id})
             if there is not None:
@@ -307,6 +317,10 @@ def _notices(warning: Warning, message: Any) -> list[NoticeWanted]:
         case WarningPublished():
             return [to("warning_published", 2, role) for role in (*TOLD, ASKED)]
     return []
+
+
+def _named(by: PersonRef | None, mark: str) -> str:
+    return str(uuid.uuid5(_GIVEN, f"{by.id if by else ''} {mark}"))
 
 
 def _warning(row: Mapping[str, Any]) -> Warning:
