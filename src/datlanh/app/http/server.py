@@ -25,6 +25,7 @@ from datlanh.app.http import (
     area,
     attachment,
     directive,
+    duty,
     history,
     incident,
     indicator,
@@ -38,7 +39,6 @@ from datlanh.app.http import (
     upload,
     why,
 )
-from datlanh.app.http import duty
 from datlanh.app.http.door import PUBLIC, Ask, Door, GatedRoute, Way, answering, gated_hot, language_of
 from datlanh.app.http.errors import HTTP_KEYS, Trouble, problem, trouble_of, trouble_of_input
 from datlanh.app.http.guard import Guard, fault
