@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datlanh.app.place import Places
+from datlanh.app.tell import on_duty, stage_tasks
 from datlanh.collect import Collect
 from datlanh.detect import Detect
 from datlanh.keep import Keep
@@ -18,15 +19,30 @@ from datlanh.kernel import Clock, Database, Health, Settings, SystemClock
 from datlanh.loader import load
 from datlanh.loader.directive import read_rules
 from datlanh.loader.find import shipped_province
+from datlanh.loader.stage import load_stages
+from datlanh.loader.warn import load_warn
 from datlanh.measure import Measure
 from datlanh.model.alarm import PersonRef
 from datlanh.model.pack import Packs
 from datlanh.model.person import system
-from datlanh.operate import Attachments, Auditor, Directives, Duty, Escalations, Leagues, Operate, Tasks
+from datlanh.operate import (
+    Attachments,
+    Auditor,
+    Directives,
+    Duty,
+    Escalations,
+    Leagues,
+    Operate,
+    Stages,
+    Tasks,
+    Warnings,
+)
 from datlanh.people import People
 from datlanh.share import Share
 from datlanh.share.directive import Orders
 from datlanh.share.duty import DutyBook
+from datlanh.share.notice import Notices
+from datlanh.share.warn import Office
 
 
 def province_folder(settings: Settings) -> Path:
@@ -59,6 +75,10 @@ class House:
     directives: Directives
     leagues: Leagues
     orders: Orders
+    stages: Stages
+    warnings: Warnings
+    notices: Notices
+    office: Office
     share: Share
 
     @staticmethod
@@ -154,6 +174,10 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
         return {p.account: PersonRef(id=str(p.id), name=p.name) for p in everybody if not p.disabled_at}
 
     duty = Duty(database, clock, people=known)
+    ladders = load_stages(province_folder(settings))
+    declared = load_warn(province_folder(settings))
+    warnings = Warnings(database, clock, declared.sender)
+    notices = Notices(database, clock, settings, people, declared.gateways, on_duty=on_duty(duty))
     escalations = Escalations(database, clock, duty)
     auditor = Auditor(database, clock, duty)
     operate.attend(duty)
@@ -179,5 +203,11 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
         directives=directives,
         leagues=leagues,
         orders=share.orders(tasks, directives, leagues),
+        stages=Stages(
+            database, clock, ladders, keep=keep, measure=measure, open_task=stage_tasks(tasks, ladders)
+        ),
+        warnings=warnings,
+        notices=notices,
+        office=Office(database, clock, settings, people, warnings, notices, declared),
         share=share,
     )

@@ -18,6 +18,8 @@ def wiring(house: "House") -> dict[str, dict[type[Message], Listener]]:
     from datlanh.model.messages.collect import SourceSaved
     from datlanh.model.messages.detect import EventBegan, EventEnded
     from datlanh.model.messages.measure import LimitChanged
+    from datlanh.model.messages.notice import NoticeWanted
+    from datlanh.model.messages.warn import WarningPublished
 
     return {
         "places": {
@@ -29,5 +31,11 @@ def wiring(house: "House") -> dict[str, dict[type[Message], Listener]]:
         "operate": {
             EventBegan: house.operate.events,
             EventEnded: house.operate.events,
+        },
+        "notices": {
+            NoticeWanted: house.notices.wanted,
+        },
+        "office": {
+            WarningPublished: house.office.published,
         },
     }
