@@ -204,6 +204,7 @@ ROLES: Final = MappingProxyType(
             }
             | {"source.read", "journal.read", "attachment.read", "procedure.read"}
             | {"task.mine", "task.read", "directive.read", "league.read"}
+            | _WATCH
             | {"stage.read", "warning.read", "notice.read", "ledger.read"}
         ),
         "admin": frozenset(

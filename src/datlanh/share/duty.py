@@ -711,7 +711,12 @@ def shift_title(roster: Roster, name: str, language: str) -> str:
 
 
 def shift_row(
-    roster: Roster, shift: Shift, caller: Caller, now: datetime, language: str, absences: Sequence[Absence] = ()
+    roster: Roster,
+    shift: Shift,
+    caller: Caller,
+    now: datetime,
+    language: str,
+    absences: Sequence[Absence] = (),
 ) -> DutyShift:
     """A shift in words."""
     absent = {
