@@ -5,20 +5,23 @@ No floor reaches for another by itself; here it is handed what it may ask.
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datlanh.app.place import Places
 from datlanh.app.tell import on_duty, stage_tasks
 from datlanh.collect import Collect
 from datlanh.detect import Detect
+from datlanh.detect.backtest import BackTests
 from datlanh.keep import Keep
-from datlanh.kernel import Clock, Database, Health, Settings, SystemClock
+from datlanh.kernel import Clock, Database, Health, Settings, SystemClock, Transaction
 from datlanh.loader import load
 from datlanh.loader.directive import read_rules
 from datlanh.loader.find import shipped_province
+from datlanh.loader.procedure import read_text, written
+from datlanh.loader.report import load_reports
 from datlanh.loader.stage import load_stages
 from datlanh.loader.warn import load_warn
 from datlanh.measure import Measure
@@ -28,20 +31,30 @@ from datlanh.model.person import system
 from datlanh.operate import (
     Attachments,
     Auditor,
+    Brief,
     Directives,
     Duty,
     Escalations,
+    Incidents,
+    Intake,
     Leagues,
     Operate,
+    Procedures,
     Stages,
     Tasks,
     Warnings,
 )
+from datlanh.operate.reports import Reports
 from datlanh.people import People
 from datlanh.share import Share
+from datlanh.share.procedure import Library
+from datlanh.share.backtest import BackTestBook
 from datlanh.share.directive import Orders
 from datlanh.share.duty import DutyBook
+from datlanh.share.effect_book import EffectBook
 from datlanh.share.notice import Notices
+from datlanh.share.replay import ReplayBook
+from datlanh.share.report import ReportBook
 from datlanh.share.warn import Office
 
 
@@ -66,11 +79,15 @@ class House:
     measure: Measure
     detect: Detect
     operate: Operate
+    intake: Intake
     duty: Duty
     escalations: Escalations
     auditor: Auditor
     duty_book: DutyBook
     attachments: Attachments
+    incidents: Incidents
+    procedures: Procedures
+    library: Library
     tasks: Tasks
     directives: Directives
     leagues: Leagues
@@ -80,6 +97,11 @@ class House:
     notices: Notices
     office: Office
     share: Share
+    reports: Reports
+    papers: ReportBook
+    effects: EffectBook
+    replays: ReplayBook
+    backtests: BackTestBook
 
     @staticmethod
     @asynccontextmanager
@@ -159,8 +181,28 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
     )
     measure.hear(detect.feed_indicators)
     places.marked_by(measure.mark)
+    procedures = Procedures(clock, packs, read=lambda id, text: read_text(id, text, packs), write=written)
+
+    async def briefs(tx: Transaction, entities: Sequence[str]) -> dict[str, Brief]:
+        """What is known of entities, with the sources that speak of them."""
+        named: dict[str, tuple[str, ...]] = {}
+        for source in await collect.sources():
+            if source.station is not None:
+                named[source.station.id] = (*named.get(source.station.id, ()), source.id)
+        known = await places.briefs(tx, entities)
+        return {entity: replace(brief, sources=named.get(entity, ())) for entity, brief in known.items()}
+
     operate = Operate(
-        database, clock, packs, area_of=places.area_of, owner_of=places.owner_of, calendar=people.calendar
+        database,
+        clock,
+        packs,
+        area_of=places.area_of,
+        owner_of=places.owner_of,
+        calendar=people.calendar,
+        procedures=procedures,
+        briefs_of=briefs,
+        path_of=places.path,
+        rules_of=places.assignments,
     )
     attachments = Attachments(database, clock)
     rules = read_rules(province_folder(settings))
@@ -181,6 +223,10 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
     escalations = Escalations(database, clock, duty)
     auditor = Auditor(database, clock, duty)
     operate.attend(duty)
+    operate.attend(duty)
+    office = load_reports(province_folder(settings))
+    reports = Reports(clock, office.schedules)
+    tries = BackTests(packs, keep, limits=measure, indicators=measure, areas_of=places.areas_of)
     return House(
         settings=settings,
         clock=clock,
@@ -194,11 +240,20 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
         measure=measure,
         detect=detect,
         operate=operate,
+        intake=Intake(database, clock, packs, area_at=places.area_at),
         duty=duty,
         escalations=escalations,
         auditor=auditor,
         duty_book=share.duty(duty, escalations, auditor),
         attachments=attachments,
+        reports=reports,
+        papers=ReportBook(share.floors, reports, office),
+        effects=EffectBook(share.floors),
+        replays=ReplayBook(share.floors),
+        backtests=BackTestBook(share.floors, tries),
+        incidents=Incidents(operate, clock, packs, attachments),
+        procedures=procedures,
+        library=Library(packs, procedures, operate, people.calendar),
         tasks=tasks,
         directives=directives,
         leagues=leagues,

@@ -11,9 +11,12 @@ from typing import Any
 
 from datlanh.keep import Keep
 from datlanh.kernel import Clock, Transaction, to_micros
+from datlanh.model.alarm import AssignmentRule
+from datlanh.model.errors import NotFound
 from datlanh.model.messages.collect import SourceSaved
 from datlanh.model.reading import Fact, Mapped, Readings
 from datlanh.model.series import Kept
+from datlanh.operate import Brief, assignment_rules
 from datlanh.people import People
 
 Marks = Callable[[Transaction, Kept], Awaitable[Any]]
@@ -84,6 +87,48 @@ class Places:
         """The areas in which an entity lies, from the most specific to the widest."""
         on = self._today()
         return tuple((await self.kinds_of(tx, [entity], on)).get(entity, {}).values())
+
+    async def briefs(self, tx: Transaction, entities: Sequence[str]) -> Mapping[str, Brief]:
+        """What is known of entities when an alarm rises there: areas, unit and place, asked once for all."""
+        known = await self._keep.facts(entities, ["areaCode", "ownerUnit", "location"], tx)
+        areas = await self.kinds_of(tx, entities, self._today())
+        found = {}
+        for entity, facts in known.items():
+            unit, point = facts.get("ownerUnit"), facts.get("location")
+            at = (
+                point.get("coordinates")
+                if isinstance(point, Mapping) and point.get("type") == "Point"
+                else None
+            )
+            found[entity] = Brief(
+                areas=tuple(areas.get(entity, {}).values()),
+                unit=unit if isinstance(unit, str) else None,
+                place=(float(at[0]), float(at[1])) if at else None,
+            )
+        return found
+
+    async def path(self, code: str) -> Sequence[str]:
+        """An area and those it lies in today, from the most specific to the widest."""
+        by_code = {area.code: area for area in await self._people.areas(self._today())}
+        path: list[str] = []
+        at: str | None = code
+        while at is not None and at in by_code and at not in path:
+            path.append(at)
+            at = by_code[at].parent
+        return path
+
+    async def area_at(self, lon: float, lat: float) -> str | None:
+        """The area in which a place lies."""
+        found = await self._people.area_at(lon, lat)
+        return found.code if found is not None else None
+
+    async def assignments(self) -> Sequence[AssignmentRule]:
+        """The rules by which the province gives alarms to roles and units; without a province there are none."""
+        try:
+            said = await self._people.province()
+        except NotFound:
+            return ()
+        return assignment_rules(said.get("assign", []), "province.yaml")
 
     async def holds(self, code: str, lon: float, lat: float, on: date) -> bool:
         """Whether a place lies in an area, as the area was on a day."""

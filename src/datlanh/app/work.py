@@ -47,6 +47,7 @@ def duties(house: "House") -> dict[str, Duty]:
         "measure": house.measure.work_due,
         "detect": house.detect.work_due,
         "operate": house.operate.work_due,
+        "intake": house.intake.work_due,
         "escalations": house.escalations.work_due,
         "auditor": house.auditor.work_due,
         "duty": house.duty.work_due,
@@ -58,6 +59,7 @@ def duties(house: "House") -> dict[str, Duty]:
         "collect": house.collect.work_due,
         "keep": house.keep.work_due,
         "share": house.share.work_due,
+        "reports": house.papers.work_due,
         "people": house.people.work_due,
         "archive": Archive(house).work_due,
         "outbox": lambda: _prune(house),
@@ -66,7 +68,7 @@ def duties(house: "House") -> dict[str, Duty]:
 
 def jobs(house: "House") -> dict[str, Job]:
     """Queued work: the name under which it is asked for, and the function that does it."""
-    return {**house.keep.jobs(), JOB: Archive(house).archive}
+    return {**house.keep.jobs(), **house.backtests.jobs(), JOB: Archive(house).archive}
 
 
 async def _prune(house: "House") -> int:

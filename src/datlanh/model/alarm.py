@@ -262,7 +262,6 @@ class AlarmFilter:
     group: str | None = None
     heads: bool = False  # leave out those for which their storm speaks
     chattering: bool = False
-    stale: bool = False
     open_only: bool = False
     after: str | None = None
     limit: int = 100

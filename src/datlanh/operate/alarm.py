@@ -459,6 +459,16 @@ def link(
     return [told.AlarmLinked(**_about(alarm, now, by), incident=incident, incident_code=incident_code)]
 
 
+def grouped(alarm: Alarm, group: str, first_code: str, now: datetime) -> list[Message]:
+    """An alarm rose near others of its root."""
+    return [told.AlarmGrouped(**_about(alarm, now), group=group, first_code=first_code)]
+
+
+def stormed(alarm: Alarm, group: str, count: int, now: datetime) -> list[Message]:
+    """With this alarm a storm began."""
+    return [told.AlarmStormBegan(**_about(alarm, now), group=group, count=count)]
+
+
 def _must_be_open(alarm: Alarm) -> None:
     if alarm.closed_at is not None:
         raise Refused("operate.alarm_closed", code=alarm.code)

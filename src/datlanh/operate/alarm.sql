@@ -98,6 +98,11 @@ WHERE g.id = ANY(%(ids)s::uuid[])
    OR (%(ids)s::uuid[] IS NULL AND s.open > 0 AND (g.body ->> 'count')::int > 1)
 ORDER BY g.storm_at IS NULL, worst, g.last_at DESC LIMIT %(limit)s
 
+-- name: groups_by_id
+-- Groups by their ids; for one that a storm took in, the storm.
+SELECT g.id::text AS id, coalesce(s.body, g.body)::text AS body
+FROM operate.alarm_group g LEFT JOIN operate.alarm_group s ON s.id = g.into_group WHERE g.id = ANY(%(ids)s::uuid[])
+
 -- name: members_waiting
 -- Some of the alarms of a group, and of those it took in, that wait for somebody.
 SELECT a.id::text AS id FROM operate.alarm a
@@ -124,9 +129,10 @@ DELETE FROM operate.group_order WHERE grouped = %(id)s AND what = %(what)s
 SELECT body::text AS body FROM operate.maintenance
 WHERE ended_at IS NULL AND begin_at <= %(now)s AND until_at > %(now)s ORDER BY id FOR SHARE
 
--- name: hold_window
--- Hold a maintenance window.
-SELECT body::text AS body FROM operate.maintenance WHERE id = %(id)s FOR UPDATE
+-- name: hold_windows
+-- Hold a maintenance window and all that hold now, in the order of their ids.
+SELECT body::text AS body FROM operate.maintenance
+WHERE id = %(id)s OR (ended_at IS NULL AND begin_at <= %(now)s AND until_at > %(now)s) ORDER BY id FOR UPDATE
 
 -- name: save_window
 -- A maintenance window as it stands now.
@@ -154,14 +160,12 @@ FROM operate.maintenance m WHERE id = %(id)s
 SELECT id::text AS id, subject FROM operate.alarm WHERE maintenance = %(id)s AND closed_at IS NULL ORDER BY id
 
 -- name: alarms_for_window
--- The open alarms to which a window that begins applies.
+-- The open alarms to which a window that begins may apply.
 SELECT id::text AS id, subject FROM operate.alarm
 WHERE closed_at IS NULL AND maintenance IS NULL
   AND (%(entity)s::text IS NULL OR entity = %(entity)s)
-  AND (%(source)s::text IS NULL OR body ->> 'source' = %(source)s)
-  AND (%(areas)s::text[] IS NULL OR area = ANY(%(areas)s))
   AND (%(detection)s::text IS NULL OR detection = %(detection)s OR detection LIKE %(family)s)
-ORDER BY id LIMIT 2000
+ORDER BY id LIMIT 5000
 
 -- name: start_window_clocks
 -- The clocks of a window.
@@ -232,11 +236,17 @@ FROM operate.alarm WHERE closed_at IS NULL
 
 -- name: rate_worst
 -- The things that call most often: a detection of a subject, with how often in all and its share.
-SELECT detection, subject, max(entity) AS entity, max(area) AS area, (array_agg(body -> 'title' ORDER BY raised_at DESC))[1]::text AS title,
+SELECT detection, subject, max(entity) AS entity, max(area) AS area,
+    (array_agg(body -> 'title' ORDER BY raised_at DESC))[1]::text AS title,
     sum(count) AS events, count(*) FILTER (WHERE NOT quiet) AS alarms, bool_or(chattered_at IS NOT NULL) AS chattered,
     min(severity) AS severity, (array_agg(id::text ORDER BY raised_at DESC))[1] AS newest
 FROM operate.alarm WHERE raised_at >= %(begin)s AND raised_at < %(end)s AND NOT follows
 GROUP BY detection, subject ORDER BY sum(count) DESC, detection, subject LIMIT %(limit)s
+
+-- name: rate_events
+-- How often anything came in a period.
+SELECT coalesce(sum(count), 0) FROM operate.alarm
+WHERE raised_at >= %(begin)s AND raised_at < %(end)s AND NOT follows
 
 -- name: rate_marked
 -- Alarms that chatter, are stale or on the shelf, the longest first.

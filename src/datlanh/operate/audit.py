@@ -56,9 +56,12 @@ def of_incidents(open_incidents: Sequence[tuple[Incident, list[str]]]) -> list[O
     """Open incidents without a lead or without anything left to do, and steps without a role or a clock."""
     found = []
     for incident, clocks in open_incidents:
+        if incident.duplicate_of is not None:
+            continue  # its primary has it
         if not (incident.lead_role or incident.lead_person):
             found.append(_orphan("incident", incident, "owner", incident.opened_at))
-        if incident.steps and not any(step.open for step in incident.steps) and incident.calm_at is None:
+        over = bool(incident.steps) and not any(step.open for step in incident.steps)
+        if over and incident.calm_at is None and "resolve" not in clocks:
             found.append(_orphan("incident", incident, "next_step", incident.opened_at))
         for step in incident.steps:
             if not step.open:

@@ -7,14 +7,17 @@ key again changes nothing. And it may carry the `version` that the person saw: i
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from datlanh.kernel import Transaction
 from datlanh.model.alarm import (
     Alarm,
     AlarmCounts,
     AlarmFilter,
+    AlarmGroup,
     AlarmId,
     AlarmRate,
+    GroupSeen,
     LogEntry,
     Orphan,
     PersonRef,
@@ -23,10 +26,11 @@ from datlanh.model.errors import BadInput, Conflict, Error, NotFound
 from datlanh.model.incident import Incident, IncidentFilter
 from datlanh.model.messages import Message
 from datlanh.operate import alarm as alarms
-from datlanh.operate import audit, store
+from datlanh.operate import alarm_store, audit, store
 from datlanh.operate import incident as incidents
+from datlanh.operate.alarm_store import Order
 from datlanh.operate.deadline import Due
-from datlanh.operate.listens import Listening
+from datlanh.operate.listens import PORTION, Listening
 from datlanh.operate.record import Record
 from datlanh.operate.room import Room
 
@@ -158,6 +162,48 @@ class Operate(Listening):
             outcomes.append(Outcome(id=id, done=True, by=before))
         await room.save()
         return outcomes
+
+    async def acknowledge_group(
+        self, tx: Transaction, id: str, *, by: PersonRef, note: str = "", key: str | None = None
+    ) -> GroupSeen:
+        """Take note of all alarms of a group that wait now; of a storm in portions, the rest within moments."""
+        first = await self._first(tx, key, f"acknowledge group {id}", by)
+        seen = await self.group(tx, id)
+        if not first:
+            return seen
+        order = Order(group=seen.group.id, what="acknowledge", by=by, at=self._clock.now(), why=note)
+        if await self._note_members(tx, order) >= PORTION:
+            await alarm_store.add_order(tx, order)
+        return await self.group(tx, id)
+
+    async def groups(
+        self,
+        tx: Transaction,
+        *,
+        units: Sequence[str] | None = None,
+        areas: Sequence[str] | None = None,
+        limit: int = 200,
+    ) -> list[GroupSeen]:
+        """The groups of several alarms that have open ones, storms first."""
+        return await alarm_store.groups_seen(tx, units=units, areas=areas, limit=limit)
+
+    async def group(self, tx: Transaction, id: str) -> GroupSeen:
+        """One group, or the storm that took it in."""
+        found = await alarm_store.groups_seen(tx, store.uuids([id])) if store.uuids([id]) else []
+        if not found:
+            raise NotFound("operate.no_such_group", id=id)
+        into = found[0].group.into
+        return await self.group(tx, into) if into is not None else found[0]
+
+    async def definition_numbers(
+        self, tx: Transaction, begin: datetime, end: datetime
+    ) -> dict[str, dict[str, Any]]:
+        """What the alarms of each detection were in a period."""
+        return await alarm_store.definition_numbers(tx, begin, end)
+
+    async def groups_of(self, tx: Transaction, ids: Sequence[str]) -> dict[str, AlarmGroup]:
+        """Groups by their ids; for one that a storm took in, the storm."""
+        return await alarm_store.groups_by_id(tx, sorted(set(ids)))
 
     async def shelve(
         self,
@@ -300,7 +346,7 @@ class Operate(Listening):
             return record.thing
         await self._as_seen(tx, record, version)
         record.take(decide(record.thing, room.now), alarms.after)
-        await self._settle(room, record)
+        await self.settle(room, record)
         if record.thing.incident is None:
             await self._follow(room, record, None)
         await room.save()
@@ -319,6 +365,10 @@ class Operate(Listening):
         severity: int | None = None,
         entity: str | None = None,
         area: str | None = None,
+        kind: str | None = None,
+        category: str | None = None,
+        place: tuple[float, float] | None = None,
+        place_text: str = "",
         reason: str = "",
         key: str | None = None,
     ) -> Incident:
@@ -338,14 +388,28 @@ class Operate(Listening):
             if other is not None and other.thing.closed_at is None:
                 raise Conflict("operate.has_incident", code=other.thing.code, id=other.thing.id)
         named = procedure or next((r.thing.opens for r in held if r.thing.opens), None)
-        plan = self._packs.procedures.get(named) if named else None
+        plan = await self._plan(room, named)
         if procedure is not None and plan is None:
             raise NotFound("operate.no_such_procedure", procedure=procedure)
         if not held and not title and plan is None:
             raise BadInput("operate.title_needed")
         words = {"vi": title, "en": title} if isinstance(title, str) else dict(title) if title else None
+        if kind is not None and self._kind(kind) is None:
+            raise BadInput("incident.no_such_kind", where="kind", kind=kind)
         opened = await self._open(
-            room, held, plan, by, title=words, severity=severity, entity=entity, area=area, why=reason
+            room,
+            held,
+            plan,
+            by,
+            title=words,
+            severity=severity,
+            entity=entity,
+            area=area,
+            kind=kind,
+            category=category,
+            place=place,
+            place_text=place_text,
+            why=reason,
         )
         await room.save()
         return opened.thing
@@ -398,7 +462,9 @@ class Operate(Listening):
             by,
             key,
             None,
-            lambda i, now, due: incidents.finish_step(i, step, evidence, by, now, due),
+            lambda i, now, due: incidents.finish_step(
+                i, step, evidence, by, now, due, rules=self._step_rules
+            ),
         )
 
     async def assign_step(
@@ -493,7 +559,13 @@ class Operate(Listening):
     ) -> Incident:
         """Let a closed incident run again."""
         return await self._incident(
-            tx, id, "reopen", by, key, version, lambda i, now, due: incidents.reopen(i, reason, by, now, due)
+            tx,
+            id,
+            "reopen",
+            by,
+            key,
+            version,
+            lambda i, now, due: incidents.reopen(i, reason, by, now, due, self._step_rules),
         )
 
     async def _incident(
@@ -511,7 +583,9 @@ class Operate(Listening):
         record = await self._held(room, id)
         if first:
             await self._as_seen(tx, record, version)
-            due = await self._due(record.thing.steps)
+            kind = self._kind(record.thing.kind)
+            working = kind is not None and any(one.working for one in kind.categories.values())
+            due = await self._due(record.thing.steps, working=working)
             record.take(decide(record.thing, room.now, due), incidents.after)
             await room.save()
         return record.thing

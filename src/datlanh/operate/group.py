@@ -12,9 +12,14 @@ from math import asin, cos, radians, sin, sqrt
 from typing import TypeVar
 
 from datlanh.model.alarm import Alarm, AlarmGroup
+from datlanh.model.incident import ALARMS_NAMED, Incident
+from datlanh.model.messages import Message
+from datlanh.model.messages.operate import IncidentJoinedMany
 
 STORM, STORM_WITHIN = 20, timedelta(minutes=10)
 """So many alarms of one root in so short a time are a storm: twice what one person can take in (EEMUA 191)."""
+NAMED = 10
+"""So many of the alarms that join an incident at once are named in its log."""
 KEPT = 100
 """So many places, subjects and areas of a group are remembered."""
 EARTH_KM = 6371.0
@@ -160,6 +165,22 @@ def storm(
 
 def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     return {kind: one.get(kind, 0) + other.get(kind, 0) for kind in {**one, **other}}
+
+
+def joined_many(incident: Incident, alarms: Sequence[str], now: datetime) -> tuple[Incident, list[Message]]:
+    """An incident with many more alarms of its storm; one line of its log names the first of them."""
+    told = IncidentJoinedMany(
+        incident=incident.id,
+        code=incident.code,
+        at=now,
+        area=incident.area,
+        unit=incident.lead_unit,
+        alarms=tuple(alarms[:NAMED]),
+        count=len(alarms),
+    )
+    named = (*incident.alarms, *alarms)[:ALARMS_NAMED]
+    count = incident.alarm_count + len(alarms)
+    return replace(incident, alarms=named, alarm_count=count, calm_at=None), [told]
 
 
 def calls(group: AlarmGroup, route: str, severity: int) -> bool:

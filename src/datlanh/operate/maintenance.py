@@ -7,10 +7,12 @@ raises alarms holds the windows shared and who ends one holds it alone.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from datlanh.model.alarm import Maintenance, PersonRef
 from datlanh.model.errors import BadInput, Conflict
 
+NAMES = UUID("3f0c5a4e-6f5b-5b0e-8f53-1f8b2a6c9d07")
 LONGEST = timedelta(days=31)
 """Longer than that nobody remembers: what is out of use for months is switched off, with a decision."""
 OLDEST = timedelta(minutes=5)

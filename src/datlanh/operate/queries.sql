@@ -7,34 +7,20 @@ ON CONFLICT (kind, year) DO UPDATE SET number = operate.counter.number RETURNING
 -- So many numbers have been given.
 UPDATE operate.counter SET number = %(number)s WHERE kind = %(kind)s AND year = %(year)s
 
--- name: add_alarm
--- A new alarm.
-INSERT INTO operate.alarm (id, code, version, state, severity, detection, subject, entity, area, unit, role, incident,
-    active, raised_at, closed_at, folded, rank, sort, log_count, log_head, body)
-VALUES (%(id)s, %(code)s, %(version)s, %(state)s, %(severity)s, %(detection)s, %(subject)s, %(entity)s, %(area)s,
-    %(unit)s, %(role)s, %(incident)s, %(active)s, %(raised_at)s, %(closed_at)s, %(folded)s, %(rank)s, %(sort)s,
-    %(log_count)s, %(log_head)s, %(body)s)
-
--- name: save_alarm
--- An alarm as it stands now.
-UPDATE operate.alarm SET version = %(version)s, state = %(state)s, severity = %(severity)s, area = %(area)s,
-    unit = %(unit)s, role = %(role)s, incident = %(incident)s, active = %(active)s, closed_at = %(closed_at)s,
-    rank = %(rank)s, sort = %(sort)s, log_count = %(log_count)s, log_head = %(log_head)s, body = %(body)s
-WHERE id = %(id)s
-
 -- name: add_incident
 -- A new incident.
 INSERT INTO operate.incident (id, code, version, state, severity, procedure, subject, entity, area, unit, role,
-    automatic, opened_at, closed_at, folded, rank, sort, log_count, log_head, body)
+    kind, lead_person, automatic, opened_at, closed_at, folded, rank, sort, log_count, log_head, body)
 VALUES (%(id)s, %(code)s, %(version)s, %(state)s, %(severity)s, %(procedure)s, %(subject)s, %(entity)s, %(area)s,
-    %(unit)s, %(role)s, %(automatic)s, %(opened_at)s, %(closed_at)s, %(folded)s, %(rank)s, %(sort)s, %(log_count)s,
-    %(log_head)s, %(body)s)
+    %(unit)s, %(role)s, %(kind)s, %(lead_person)s, %(automatic)s, %(opened_at)s, %(closed_at)s, %(folded)s, %(rank)s,
+    %(sort)s, %(log_count)s, %(log_head)s, %(body)s)
 
 -- name: save_incident
 -- An incident as it stands now.
 UPDATE operate.incident SET version = %(version)s, state = %(state)s, severity = %(severity)s, area = %(area)s,
-    unit = %(unit)s, role = %(role)s, closed_at = %(closed_at)s, rank = %(rank)s, sort = %(sort)s,
-    log_count = %(log_count)s, log_head = %(log_head)s, body = %(body)s
+    unit = %(unit)s, role = %(role)s, kind = %(kind)s, lead_person = %(lead_person)s, closed_at = %(closed_at)s,
+    folded = %(folded)s, rank = %(rank)s, sort = %(sort)s, log_count = %(log_count)s, log_head = %(log_head)s,
+    body = %(body)s
 WHERE id = %(id)s
 
 -- name: lock_alarms
@@ -84,15 +70,6 @@ WHERE incident = ANY(%(incidents)s::uuid[]) AND active AND closed_at IS NULL GRO
 SELECT event::text AS event, alarm::text AS alarm, ended_at FROM operate.alarm_event
 WHERE event = ANY(%(events)s::uuid[])
 
--- name: note_event
--- An event belongs to an alarm; one that began again is on again.
-INSERT INTO operate.alarm_event (event, alarm, began_at) VALUES (%(event)s, %(alarm)s, %(began_at)s)
-ON CONFLICT (event) DO UPDATE SET ended_at = NULL
-
--- name: note_end
--- An event of an alarm is over.
-UPDATE operate.alarm_event SET ended_at = %(ended_at)s WHERE event = %(event)s AND ended_at IS NULL
-
 -- name: add_log
 -- Lines of the log.
 INSERT INTO operate.log (about, number, at, what, by_id, by_name, why, detail, hash)
@@ -139,6 +116,10 @@ WHERE (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
   AND (%(entity)s::text IS NULL OR entity = %(entity)s)
   AND (%(detection)s::text IS NULL OR detection = %(detection)s)
   AND (%(incident)s::uuid IS NULL OR incident = %(incident)s)
+  AND (%(group)s::uuid IS NULL OR grouped IN (
+    SELECT g.id FROM operate.alarm_group g WHERE g.id = %(group)s OR g.into_group = %(group)s))
+  AND (NOT %(heads)s OR NOT follows)
+  AND (NOT %(chattering)s OR chattering)
   AND (NOT %(open_only)s OR closed_at IS NULL)
   AND (%(text)s::text IS NULL OR folded LIKE %(text)s)
   AND (%(rank)s::int IS NULL OR (rank, sort, severity, id) > (%(rank)s, %(sort)s::float8, %(severity)s, %(id)s::uuid))
@@ -156,6 +137,15 @@ WHERE (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
   AND (%(areas)s::text[] IS NULL OR area = ANY(%(areas)s))
   AND (%(units)s::text[] IS NULL OR unit = ANY(%(units)s))
   AND (%(procedure)s::text IS NULL OR procedure = %(procedure)s)
+  AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+  AND (%(since)s::timestamptz IS NULL OR opened_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR opened_at < %(until)s)
+  AND (%(mine)s::text IS NULL OR lead_person = %(mine)s
+    OR body -> 'steps' @> jsonb_build_array(jsonb_build_object('holder', jsonb_build_object('id', %(mine)s::text))))
+  AND (%(overdue_before)s::timestamptz IS NULL
+    OR (closed_at IS NULL AND sort < extract(epoch FROM %(overdue_before)s::timestamptz)))
+  AND (%(west)s::float8 IS NULL OR ((body -> 'place' ->> 0)::float8 BETWEEN %(west)s AND %(east)s
+    AND (body -> 'place' ->> 1)::float8 BETWEEN %(south)s AND %(north)s))
   AND (%(text)s::text IS NULL OR folded LIKE %(text)s)
   AND (%(rank)s::int IS NULL OR (rank, sort, severity, id) > (%(rank)s, %(sort)s::float8, %(severity)s, %(id)s::uuid))
 ORDER BY rank, sort, severity, id LIMIT %(limit)s
@@ -177,7 +167,7 @@ SELECT state, severity, count(*) AS number FROM operate.alarm WHERE closed_at IS
 -- Alarms that were shown, in steps of ten minutes back from now.
 SELECT floor(extract(epoch FROM %(now)s::timestamptz - raised_at) / 600)::int AS step, count(*) AS number
 FROM operate.alarm
-WHERE raised_at > %(now)s::timestamptz - interval '24 hours' AND raised_at <= %(now)s AND state <> 'suppressed'
+WHERE raised_at > %(now)s::timestamptz - interval '24 hours' AND raised_at <= %(now)s AND NOT quiet
 GROUP BY 1
 
 -- name: log_of
@@ -202,6 +192,7 @@ UNION ALL SELECT id::text, log_count, log_head FROM operate.incident
 UNION ALL SELECT id::text, log_count, log_head FROM operate.task
 UNION ALL SELECT id::text, log_count, log_head FROM operate.directive
 UNION ALL SELECT about::text, log_count, log_head FROM operate.roster
+UNION ALL SELECT id::text, log_count, log_head FROM operate.procedure
 UNION ALL SELECT id::text, log_count, log_head FROM operate.league
 UNION ALL SELECT id::text, log_count, log_head FROM operate.report
 UNION ALL SELECT id::text, log_count, log_head FROM operate.stage WHERE log_count > 0

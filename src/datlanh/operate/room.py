@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from datlanh.kernel import Transaction
-from datlanh.model.alarm import Alarm
+from datlanh.model.alarm import Alarm, AlarmGroup
 from datlanh.model.incident import Incident
+from datlanh.model.pack import ProcedureDeclaration
+from datlanh.operate import alarm_store, calling, group, store
 from datlanh.operate import incident as incidents
-from datlanh.operate import store
 from datlanh.operate.record import Record
 
 LOOK_BACK = timedelta(days=1)
@@ -37,6 +38,10 @@ class Room:
         self._over: dict[str, datetime] = {}
         self._calm: set[str] = set()
         self._numbers: dict[tuple[str, int], int] = {}
+        self.groups: dict[str, AlarmGroup] = {}
+        self._moved: set[str] = set()
+        self._joins: dict[str, list[str]] = {}
+        self.plans: dict[str, ProcedureDeclaration | None] = {}
 
     # -- alarms
 
@@ -89,14 +94,61 @@ class Room:
         self._numbers[(kind, year)] += 1
         return self._numbers[(kind, year)]
 
+    # -- groups
+
+    async def hold_groups(self, roots: Iterable[str], since: datetime) -> None:
+        """Hold the groups of some roots into which something came of late."""
+        for one in await alarm_store.hold_groups(self.tx, roots, since):
+            self.groups.setdefault(one.id, one)
+
+    async def group(self, id: str | None) -> AlarmGroup | None:
+        """Hold the group with an id, or the storm that took it in."""
+        if id is None:
+            return None
+        known = self.groups.get(id)
+        if known is None:
+            known = await alarm_store.hold_group(self.tx, id)
+            if known is not None:
+                known = self.groups.setdefault(known.id, known)
+        return await self.group(known.into) if known is not None and known.into is not None else known
+
+    def keep_group(self, one: AlarmGroup) -> AlarmGroup:
+        """A group is so now."""
+        self.groups[one.id] = one
+        self._moved.add(one.id)
+        return one
+
+    def joins(self, incident: str, alarm: str) -> None:
+        """An alarm of a storm belongs to an incident: said at the end, once for all of them."""
+        self._joins.setdefault(incident, []).append(alarm)
+
     # -- incidents
 
     async def incident(self, id: str) -> Record[Incident] | None:
         """Hold an incident."""
         if id not in self.incidents:
-            for record in await store.lock_incidents(self.tx, [id]):
-                self.incidents[id] = record
+            await self.hold_incidents([id])
         return self.incidents.get(id)
+
+    async def hold_incidents(self, ids: Sequence[str], *, free: bool = False) -> list[Record[Incident]]:
+        """Hold incidents together, in the order of their ids; `free`: only those that nobody else holds."""
+        wanted = [id for id in dict.fromkeys(ids) if id not in self.incidents]
+        for record in await store.lock_incidents(self.tx, wanted, free=free) if wanted else ():
+            self.incidents[record.thing.id] = record
+        return [self.incidents[id] for id in dict.fromkeys(ids) if id in self.incidents]
+
+    async def _standing(self, id: str) -> Record[Incident] | None:
+        """An open incident; or the open one that it went into, or only repeats."""
+        record = await self.incident(id)
+        for _ in range(8):
+            if record is None:
+                return None
+            repeated = record.thing.duplicate_of
+            further = record.thing.merged_into or (repeated.incident if repeated is not None else None)
+            if further is None:
+                break
+            record = await self.incident(further)
+        return record if record is not None and record.thing.closed_at is None else None
 
     def opened(self, record: Record[Incident]) -> None:
         """A new incident is in the room."""
@@ -133,8 +185,7 @@ class Room:
             best = max(recent, key=lambda one: (one.area == alarm.area, one.alarms, one.id))
             best.alarms += 1
             found = best.id
-        record = await self.incident(found)
-        return record if record is not None and record.thing.closed_at is None else None
+        return await self._standing(found)
 
     def calm(self, incident: str) -> None:
         """An alarm of an incident is over: see at the end whether it was the last."""
@@ -144,9 +195,19 @@ class Room:
 
     async def save(self) -> None:
         """Write everything that has changed, and tell of it."""
+        for held in self.alarms.values():
+            for wanted in calling.notices(held.thing, held.told):
+                self.tx.tell(wanted)
         await store.numbered(self.tx, self._numbers)
         self._numbers = {}
         await store.save_alarms(self.tx, list(self.alarms.values()))
+        await alarm_store.save_groups(self.tx, [self.groups[id] for id in sorted(self._moved)])
+        self._moved = set()
+        for id, joined in self._joins.items():
+            record = await self.incident(id)
+            if record is not None and record.thing.closed_at is None:
+                record.note(*group.joined_many(record.thing, joined, self.now))
+        self._joins = {}
         await store.note_events(self.tx, self._begun, self._over)
         self._begun, self._over = {}, {}
         if self._calm:

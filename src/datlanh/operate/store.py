@@ -13,7 +13,7 @@ from datlanh.model.alarm import Alarm, AlarmFilter, AlarmState, LogEntry, Person
 from datlanh.model.errors import BadInput
 from datlanh.model.incident import Incident, IncidentFilter
 from datlanh.operate import alarm as alarms_
-from datlanh.operate import escalation, onduty
+from datlanh.operate import alarm_store, escalation, onduty
 from datlanh.operate import incident as incidents_
 from datlanh.operate.record import Line, Record, digest
 
@@ -40,7 +40,8 @@ def _json(thing: object) -> str:
 
 def _alarm_row(record: Record[Alarm]) -> Row:
     alarm = record.thing
-    urgent = alarm.respond_by or alarm.raised_at
+    # What follows a storm has no clock: it comes after everything that has one.
+    urgent = alarm.respond_by.timestamp() if alarm.respond_by else 1e11 + alarm.raised_at.timestamp()
     return {
         "id": alarm.id,
         "code": alarm.code,
@@ -59,10 +60,23 @@ def _alarm_row(record: Record[Alarm]) -> Row:
         "closed_at": alarm.closed_at,
         "folded": fold(" ".join((alarm.code, *alarm.title.values(), alarm.subject, alarm.attribute))),
         "rank": _RANK[alarm.state],
-        "sort": -alarm.closed_at.timestamp() if alarm.closed_at else urgent.timestamp(),
+        "sort": -alarm.closed_at.timestamp() if alarm.closed_at else urgent,
         "log_count": record.count,
         "log_head": record.head,
-        "body": _json(alarm),
+        "root": alarm.root or alarm.detection,
+        "grouped": alarm.group,
+        "follows": alarm.follows,
+        "quiet": alarm.quiet,
+        "maintenance": alarm.maintenance,
+        "acknowledged_at": alarm.acknowledged_at,
+        "overdue_at": alarm.overdue_at,
+        "last_began_at": alarm.last_began_at,
+        "count": alarm.count,
+        "chattering": alarm.chattering,
+        "chattered_at": alarm.chattered_at,
+        "shelved_at": alarm.shelving.at if alarm.shelving else None,
+        "person": alarm.owner_person.id if alarm.owner_person else None,
+        "body": msgspec.Raw(msgspec.json.encode(alarm)),
     }
 
 
@@ -71,7 +85,15 @@ def _incident_row(record: Record[Incident]) -> Row:
     due = incident.next_due_at
     # Without a deadline an incident comes after all that have one, the oldest first.
     sort = due.timestamp() if due else 1e11 + incident.opened_at.timestamp()
-    words = (incident.code, *incident.title.values(), incident.subject, incident.procedure or "")
+    words = (
+        incident.code,
+        *incident.title.values(),
+        incident.subject,
+        incident.procedure or "",
+        incident.kind,
+        incident.place_text,
+        *(link.code for link in incident.links),
+    )
     return {
         "id": incident.id,
         "code": incident.code,
@@ -84,6 +106,8 @@ def _incident_row(record: Record[Incident]) -> Row:
         "area": incident.area,
         "unit": incident.lead_unit,
         "role": incident.lead_role,
+        "kind": incident.kind,
+        "lead_person": incident.lead_person.id if incident.lead_person else None,
         "automatic": incident.opened_by is None,
         "opened_at": incident.opened_at,
         "closed_at": incident.closed_at,
@@ -113,8 +137,8 @@ def _line_row(line: Line) -> Row:
 async def save_alarms(tx: Transaction, records: Sequence[Record[Alarm]]) -> None:
     """Write the alarms that have changed, with their log and clocks, and tell of it."""
     changed = [_next(record) for record in records if record.touched]
-    await tx.many(_SQL["add_alarm"], [_alarm_row(record) for record in changed if record.new])
-    await tx.many(_SQL["save_alarm"], [_alarm_row(record) for record in changed if not record.new])
+    await alarm_store.each(tx, "add_alarms", [_alarm_row(record) for record in changed if record.new])
+    await alarm_store.each(tx, "save_alarms", [_alarm_row(record) for record in changed if not record.new])
     await _finish(tx, changed, "alarm", [alarms_.clocks(record.thing) for record in changed])
 
 
@@ -137,15 +161,16 @@ async def _finish(
 ) -> None:
     await escalation.follow(tx, changed)
     await onduty.mark(tx, changed)
-    await tx.many(_SQL["add_log"], [_line_row(line) for record in changed for line in record.lines])
+    lines = [_line_row(line) for record in changed for line in record.lines]
+    await alarm_store.each(tx, "add_lines", lines)
     stop, start = [], []
     for record, running in zip(changed, clocks, strict=True):
         if not record.new:
             stop.append({"about": record.thing.id, "whats": list(running)})
         for what, due_at in running.items():
             start.append({"about": record.thing.id, "kind": kind, "what": what, "due_at": due_at})
-    await tx.many(_SQL["stop_clocks"], stop)
-    await tx.many(_SQL["start_clock"], start)
+    await alarm_store.each(tx, "stop_clocks_of", stop)
+    await alarm_store.each(tx, "start_clocks", start)
     for record in changed:
         for message in record.told:
             tx.tell(message)
@@ -250,8 +275,9 @@ async def note_events(
 ) -> None:
     """Events went to alarms; events are over."""
     news = [{"event": event, "alarm": alarm, "began_at": at} for event, (alarm, at) in begun.items()]
-    await tx.many(_SQL["note_event"], news)
-    await tx.many(_SQL["note_end"], [{"event": event, "ended_at": at} for event, at in over.items()])
+    await alarm_store.each(tx, "note_begun", news)
+    ended = [{"event": event, "ended_at": at} for event, at in over.items()]
+    await alarm_store.each(tx, "note_over", ended)
 
 
 async def open_incidents_of(tx: Transaction, procedure: str, subjects: Sequence[str]) -> dict[str, str]:
@@ -346,6 +372,9 @@ async def alarms(tx: Transaction, given: AlarmFilter) -> tuple[list[Alarm], str 
         "entity": given.entity,
         "detection": given.detection,
         "incident": next(iter(uuids([given.incident])), str(uuid.UUID(int=0))) if given.incident else None,
+        "group": next(iter(uuids([given.group])), str(uuid.UUID(int=0))) if given.group else None,
+        "heads": given.heads,
+        "chattering": given.chattering,
         "open_only": given.open_only,
     }
     rows, after = _page(await tx.all(_SQL["alarms"], params), given.limit)
@@ -359,7 +388,19 @@ async def alarms_by_id(tx: Transaction, ids: Sequence[str]) -> list[Alarm]:
 
 async def incidents(tx: Transaction, given: IncidentFilter) -> tuple[list[Incident], str | None]:
     """A page of incidents and the cursor of the next."""
-    params = _filter(given) | {"procedure": given.procedure}
+    west, south, east, north = given.place or (None, None, None, None)
+    params = _filter(given) | {
+        "procedure": given.procedure,
+        "kind": given.kind,
+        "since": given.opened_since,
+        "until": given.opened_until,
+        "mine": given.mine,
+        "overdue_before": given.overdue_before,
+        "west": west,
+        "south": south,
+        "east": east,
+        "north": north,
+    }
     rows, after = _page(await tx.all(_SQL["incidents"], params), given.limit)
     return [_incident(row) for row in rows], after
 

@@ -49,7 +49,7 @@ _WORDS = frozenset(
         "units",
         "calendars",
     }
-    | {"demo_accounts", "duties"}
+    | {"demo_accounts", "duties", "assign"}
 )
 _AREA_COLUMNS = [
     *(

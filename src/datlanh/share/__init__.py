@@ -14,6 +14,7 @@ from datlanh.model.pack import AttributeDeclaration, Packs
 from datlanh.model.person import system
 from datlanh.share import link, shapes
 from datlanh.share.alarm import AlarmBook
+from datlanh.share.alarm_desk import AlarmDesk
 from datlanh.share.command import Commands
 from datlanh.share.directive import Orders
 from datlanh.share.duty import DutyBook
@@ -66,9 +67,11 @@ class Share:
             operate=operate,
         )
         self._floors = floors
+        self.floors = floors
         self.commands = Commands(db, clock)
         self.figures = Figures(floors)
         self.alarms = AlarmBook(floors)
+        self.alarm_desk = AlarmDesk(floors, self.alarms)
         self.incidents = IncidentBook(floors, self.alarms)
         self.stations = StationBook(floors, self.alarms, self.figures)
         self.sources = SourceBook(floors)

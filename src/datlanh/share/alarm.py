@@ -1,18 +1,19 @@
 """Alarms as rows: what a list, a map and a page of an alarm say, in the caller's language, cut to what they may see."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from datlanh.keep import EntityQuestion
 from datlanh.kernel import Transaction
 from datlanh.kernel.words import say
-from datlanh.model.alarm import Alarm, AlarmFilter, LogEntry
+from datlanh.model.alarm import STALE_AFTER, Alarm, AlarmFilter, AlarmGroup, LogEntry
 from datlanh.model.errors import NotFound
 from datlanh.model.person import Caller, Scope
 from datlanh.model.series import Entity
 from datlanh.share import link, shapes
 from datlanh.share.floors import Floors
-from datlanh.share.naming import Names, names
+from datlanh.share.naming import Names, names, role_title
 from datlanh.share.word import told, unit_shown
 
 WAITING = ("unacknowledged", "acknowledged", "cleared_unacknowledged")
@@ -65,13 +66,24 @@ class AlarmBook:
         subjects = await self.places.subjects(tx, [(a.entity, a.area) for a in alarms], language)
         now = self._floors.clock.now()
         known = await names(self._floors)
+        groups = await self._floors.operate.groups_of(tx, [a.group for a in alarms if a.group])
         return [
-            self._row(alarm, subjects[(alarm.entity, alarm.area)], known, language, now) for alarm in alarms
+            self._row(alarm, subjects[(alarm.entity, alarm.area)], known, groups, language, now)
+            for alarm in alarms
         ]
 
     def _row(
-        self, alarm: Alarm, subject: shapes.Subject, known: Names, language: str, now: datetime
+        self,
+        alarm: Alarm,
+        subject: shapes.Subject,
+        known: Names,
+        groups: Mapping[str, AlarmGroup],
+        language: str,
+        now: datetime,
     ) -> shapes.AlarmRow:
+        group = groups.get(alarm.group or "")
+        if subject.place is None and alarm.place is not None:
+            subject = replace(subject, place=alarm.place)
         shelving = alarm.shelving
         type_ = (alarm.entity or "").split(":")[2] if (alarm.entity or "").count(":") >= 3 else ""
         declared = self._floors.packs.attribute(type_, alarm.attribute) if alarm.attribute else None
@@ -104,6 +116,17 @@ class AlarmBook:
             if shelving
             else None,
             why=why_of(alarm),
+            owner_role=role_title(self._floors, alarm.owner_role, language),
+            group=group.id if group is not None and group.count > 1 else None,
+            follows=alarm.follows,
+            first_out=group is not None and group.count > 1 and group.first == alarm.id,
+            chattering=alarm.chattering,
+            stale=alarm.active and alarm.closed_at is None and now - alarm.last_began_at >= STALE_AFTER,
+            maintenance=alarm.maintenance,
+            kind=alarm.kind,
+            evidence=alarm.evidence or None,
+            confidence=alarm.confidence,
+            said=alarm.text or None,
         )
 
     def _text(self, alarm: Alarm, language: str) -> str:

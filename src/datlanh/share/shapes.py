@@ -10,6 +10,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
+from datlanh.share.attachment import Attachment
+from datlanh.share.incident_shapes import (
+    IncidentAim,
+    IncidentLink,
+    IncidentNext,
+    IncidentParticipant,
+    IncidentResource,
+    StepOutput,
+    StepReading,
+)
+
 Severity = Literal[1, 2, 3, 4]  # 1 is the most urgent
 FigureState = Literal["normal", "attention", "unknown", "stale"]
 StationState = Literal["ok", "attention", "alarm", "silent", "unknown"]
@@ -24,7 +35,7 @@ AlarmState = Literal[
     "closed",
 ]
 IncidentState = Literal["open", "closed"]
-StepState = Literal["waiting", "ready", "started", "done", "skipped"]
+StepState = Literal["waiting", "ready", "started", "done", "skipped", "not_needed"]
 SourceState = Literal["live", "late", "silent", "never", "fault", "off"]
 BucketWish = Literal["auto", "raw", "hour", "day"]
 
@@ -474,6 +485,17 @@ class AlarmRow:
     incident: str | None
     shelved: Shelved | None
     why: str | None
+    owner_role: str | None = None  # the role's name
+    group: str | None = None  # of which it is one of several
+    follows: bool = False  # of a storm, which speaks for it
+    first_out: bool = False  # the one of its group that came first
+    chattering: bool = False
+    stale: bool = False
+    maintenance: str | None = None  # the window that holds it back
+    kind: str = "reading"
+    evidence: str | None = None
+    confidence: float | None = None
+    said: str | None = None  # the words of who reported it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -563,6 +585,17 @@ class Step:
     evidence: str | None
     wants: str | None
     missed: bool
+    unit: str | None
+    unit_name: str | None
+    after: list[str]
+    when: list[str]  # its conditions in words
+    outputs: list[StepOutput]
+    files: list[Attachment]
+    measured: StepReading | None
+    started_at: datetime | None
+    done_by_name: str | None
+    within_s: int
+    working: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -599,6 +632,16 @@ class IncidentRow:
     steps_done: int
     steps_total: int
     alarms_open: int
+    version: int
+    kind: str
+    kind_title: str | None
+    category_title: str | None
+    resolve_by: datetime | None
+    overdue: bool
+    place: tuple[float, float] | None
+    place_text: str
+    next: IncidentNext
+    duplicate_of: str | None  # the code of the incident that has it in hand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -642,6 +685,20 @@ class Incident:
     alarms: list[AlarmRow]
     log: list[LogEntry]
     closing: Closing | None
+    severity_text: str | None
+    category: str | None
+    procedure_version: str
+    ladder: str | None
+    lead_role: str
+    lead_role_title: str
+    participants: list[IncidentParticipant]
+    resources: list[IncidentResource]
+    links: list[IncidentLink]
+    merged_into: IncidentLink | None
+    aim: IncidentAim | None
+    files: list[Attachment]
+    alarm_count: int
+    reopened: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
