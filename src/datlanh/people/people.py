@@ -266,6 +266,29 @@ class People(Places):
             )
             await audit.append(tx, self._clock.now(), by.actor, "person.password_changed", f"person:{person}")
 
+    async def change_own_password(self, caller: Caller, present: str, password: str, address: str) -> None:
+        """Set one's own password; the present one is asked for, and a wrong one counts like a refused sign-in."""
+        person, now = int(caller.id), self._clock.now()
+        async with self._db.transaction() as tx:
+            await self._count_attempt(tx, account.buckets(caller.account, address), now)
+        async with self._db.read() as tx:
+            row = await tx.one(SQL["person_by_account"], {"account": caller.account})
+        if row is None or not await self._passwords.fits(present, row["password"]):
+            raise NotAllowed("people.wrong_password")
+        await self.change_password(person, password, caller)
+
+    async def change_language(self, person: int, language: str, by: Caller) -> None:
+        """The language in which a person is spoken to."""
+        if language not in LANGUAGES:
+            raise BadInput("people.language_unknown", language=language)
+        async with self._db.transaction() as tx:
+            if not await tx.run(SQL["person_language"], {"person": person, "language": language}):
+                raise NotFound("people.person_unknown", person=person)
+            detail = {"language": language}
+            await audit.append(
+                tx, self._clock.now(), by.actor, "person.language_changed", f"person:{person}", detail
+            )
+
     async def disable(self, person: int, by: Caller) -> None:
         """Switch an account off; all its sessions end with it."""
         async with self._db.transaction() as tx:

@@ -46,6 +46,10 @@ SELECT id, account FROM people.person WHERE demo
 -- Keep another password hash.
 UPDATE people.person SET password = %(password)s WHERE id = %(person)s
 
+-- name: person_language
+-- Speak another language to somebody.
+UPDATE people.person SET language = %(language)s WHERE id = %(person)s
+
 -- name: person_disable
 -- Switch an account off.
 UPDATE people.person SET disabled_at = coalesce(disabled_at, %(at)s) WHERE id = %(person)s
