@@ -115,7 +115,9 @@ def _term(document: Document, path: tuple[str | int, ...], given: TermShape) -> 
         for name in ("same_day", "working_days", "working_time", "clock")
         if getattr(given, name) is not None
     ]
-    good = len(said) == 1 and given.same_day is not False and (given.working_days or 1) > 0
+    spans = [span for span in (given.working_time, given.clock) if span is not None]
+    good = len(said) == 1 and given.same_day is not False and all(span > timedelta(0) for span in spans)
+    good = good and (given.working_days is None or given.working_days > 0)
     if not good:
         raise BadFile(
             document.file,
