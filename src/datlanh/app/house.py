@@ -47,12 +47,12 @@ from datlanh.operate import (
 from datlanh.operate.reports import Reports
 from datlanh.people import People
 from datlanh.share import Share
-from datlanh.share.procedure import Library
 from datlanh.share.backtest import BackTestBook
 from datlanh.share.directive import Orders
 from datlanh.share.duty import DutyBook
 from datlanh.share.effect_book import EffectBook
 from datlanh.share.notice import Notices
+from datlanh.share.procedure import Library
 from datlanh.share.replay import ReplayBook
 from datlanh.share.report import ReportBook
 from datlanh.share.warn import Office

@@ -294,7 +294,7 @@ class IncidentFilter:
     mine: str | None = None  # a person: leads it or holds a step of it
     opened_since: datetime | None = None
     opened_until: datetime | None = None
-    overdue: bool = False
+    overdue_before: datetime | None = None  # whose nearest deadline was before
     text: str = ""
     after: str | None = None
     limit: int = 100

@@ -63,6 +63,7 @@ class CloseIncident:
     ended_at: datetime
     resolver: str
     text: str | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +71,6 @@ class Reopen:
     """Reopen a closed incident, with the reason."""
 
     reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepDone:
-    """Mark a step done, with its evidence in words or a link."""
-
-    evidence: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,3 +126,7 @@ class NewIncident:
     severity: int | None = None
     area: str | None = None
     entity: str | None = None
+    kind: str | None = None
+    category: str | None = None
+    place: tuple[float, float] | None = None
+    place_text: str = ""
