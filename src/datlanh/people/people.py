@@ -18,6 +18,7 @@ import structlog
 from prometheus_client import Counter
 
 from datlanh.kernel import Clock, Database, Settings, Transaction, fold, sort_key, tidy
+from datlanh.kernel.words import LANGUAGES
 from datlanh.model.errors import BadInput, Conflict, NotAllowed, NotFound, Refused, TooMuch
 from datlanh.model.person import Caller, Grant, Person, PersonId, Scope, SignedIn
 from datlanh.people import account, audit, demo
