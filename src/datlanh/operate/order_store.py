@@ -113,6 +113,7 @@ def _directive_row(record: Record[Directive], tasks: Sequence[Task]) -> Row:
 async def save_tasks(tx: Transaction, records: Sequence[Record[Task]]) -> None:
     """Write the tasks that have changed, with their log and clocks; tell of it, and whom it concerns."""
     changed = [record for record in records if record.touched]
+    await onduty.mark(tx, changed)
     for record in changed:
         _next(record)
     await tx.many(_SQL["add_task"], [_task_row(record) for record in changed if record.new])
@@ -129,6 +130,7 @@ async def save_directives(
 ) -> None:
     """Write directives; all that are held, for one whose tasks have changed stands elsewhere in the list."""
     changed = [record for record in records if record.touched]
+    await onduty.mark(tx, changed)
     for record in changed:
         _next(record)
     rows = {record.thing.id: _directive_row(record, tasks.get(record.thing.id, ())) for record in records}
@@ -150,7 +152,6 @@ async def _finish(
     tx: Transaction, changed: Sequence[Record[Any]], kind: str, clocks: Sequence[Mapping[str, datetime]]
 ) -> None:
     await escalation.follow(tx, changed)
-    await onduty.mark(tx, changed)
     await add_lines(tx, [line for record in changed for line in record.lines])
     stop, start = [], []
     for record, running in zip(changed, clocks, strict=True):

@@ -137,6 +137,7 @@ def _line_row(line: Line) -> Row:
 async def save_alarms(tx: Transaction, records: Sequence[Record[Alarm]]) -> None:
     """Write the alarms that have changed, with their log and clocks, and tell of it."""
     changed = [_next(record) for record in records if record.touched]
+    await onduty.mark(tx, changed)
     await alarm_store.each(tx, "add_alarms", [_alarm_row(record) for record in changed if record.new])
     await alarm_store.each(tx, "save_alarms", [_alarm_row(record) for record in changed if not record.new])
     await _finish(tx, changed, "alarm", [alarms_.clocks(record.thing) for record in changed])
@@ -145,6 +146,7 @@ async def save_alarms(tx: Transaction, records: Sequence[Record[Alarm]]) -> None
 async def save_incidents(tx: Transaction, records: Sequence[Record[Incident]]) -> None:
     """Write the incidents that have changed, with their log and clocks, and tell of it."""
     changed = [_next(record) for record in records if record.touched]
+    await onduty.mark(tx, changed)
     await tx.many(_SQL["add_incident"], [_incident_row(record) for record in changed if record.new])
     await tx.many(_SQL["save_incident"], [_incident_row(record) for record in changed if not record.new])
     await _finish(tx, changed, "incident", [incidents_.clocks(record.thing) for record in changed])
@@ -160,7 +162,6 @@ async def _finish(
     tx: Transaction, changed: Sequence[Record[Any]], kind: str, clocks: Sequence[Mapping[str, datetime]]
 ) -> None:
     await escalation.follow(tx, changed)
-    await onduty.mark(tx, changed)
     lines = [_line_row(line) for record in changed for line in record.lines]
     await alarm_store.each(tx, "add_lines", lines)
     stop, start = [], []
