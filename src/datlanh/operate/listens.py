@@ -218,7 +218,7 @@ class Listening:
                 record.take(alarms.grouped(alarm, one.id, one.first_code, now), alarms.after)
             one = group.joined(one, alarm, now)
         room.keep_group(one)
-        if seen and not follows and about.begins_storm(one):
+        if seen and about.begins_storm(one):
             record.take(alarms.stormed(record.thing, one.id, one.count, now), alarms.after)
         if follows and one.incident is not None:
             room.joins(one.incident, alarm.id)

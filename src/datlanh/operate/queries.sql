@@ -87,7 +87,7 @@ ON CONFLICT (about, what) DO UPDATE SET due_at = excluded.due_at WHERE operate.c
 -- name: ringing
 -- The clocks that ring now, the oldest first.
 SELECT about::text AS about, kind, what, due_at FROM operate.clock
-WHERE kind IN ('alarm', 'incident') AND due_at <= %(now)s ORDER BY due_at, about LIMIT %(limit)s
+WHERE kind IN ('alarm', 'incident', 'maintenance') AND due_at <= %(now)s ORDER BY due_at, about LIMIT %(limit)s
 
 -- name: take_rung
 -- Of things that are held: the clocks that ring now, taken away.
