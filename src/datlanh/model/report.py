@@ -168,15 +168,25 @@ class ReportSchedule:
     id: str
     kind: ReportKind
     title: str
+    language: str = "vi"
     hour: int
     minute: int = 0
     days: frozenset[int] = frozenset(range(7))
     over: timedelta = timedelta(days=1)
-    area: str | None = None
     unit: str | None = None
     role: str = "shift_lead"
-    heading: Heading = Heading()
+    to: tuple[str, ...] = ()
+    symbol: str = ""
     reference: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOffice:
+    """Who issues reports, and which are drafted by themselves. Empty names are those of the unit on the day."""
+
+    unit: str | None = None
+    heading: Heading = Heading()
+    schedules: tuple[ReportSchedule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,11 @@ PERMISSIONS: Final = MappingProxyType(
         "cap.push": "Bring alerts of other senders (CAP); they become drafts, never warnings.",
         "notice.read": "Read one's own notices, and say how one wants to be told.",
         "ledger.read": "See what was sent to whom, every try and how it ended.",
+        "report.read": "See reports and take them away as PDF or Word file.",
+        "report.write": "Draft, edit, drop and correct reports.",
+        "report.sign": "Sign reports under one's own name.",
+        "replay.read": "See how things stood at an instant in the past, as known then.",
+        "backtest.run": "Try a detection on the past before it is approved.",
         "source.read": "See sources, their state, scores and diagnostics.",
         "source.edit": "Create, test, change and switch off sources.",
         "journal.read": "See what was received, byte for byte.",
@@ -99,6 +104,8 @@ _SEE = frozenset(
         "stage.read",
         "warning.read",
         "notice.read",
+        "report.read",
+        "replay.read",
     }
 )
 _ACT = frozenset(
@@ -109,6 +116,7 @@ _ACT = frozenset(
 _ORDERS = frozenset({"task.read", "task.send", "directive.read", "league.read"})
 _RUN = frozenset({"incident.open", "incident.edit", "incident.staff", "incident.link"})
 _WARN = frozenset({"stage.say", "warning.draft", "ledger.read"})
+_PAPERS = frozenset({"report.write", "report.sign", "backtest.run"})
 _ON_DUTY = frozenset({"duty.read", "duty.act", "escalation.read", "finding.read"})
 _DUTY = (
     _SEE
@@ -117,11 +125,12 @@ _DUTY = (
     | _ORDERS
     | _ON_DUTY
     | _WARN
-    | {"alarm.shelve", "event.push", "quarantine.read", "journal.read", "ngsild.read"}
+    | {"report.write", "alarm.shelve", "event.push", "quarantine.read", "journal.read", "ngsild.read"}
 )
 _WATCH = frozenset({"duty.read", "escalation.read", "finding.read"})
 _LEAD = (
     _DUTY
+    | _PAPERS
     | {"directive.enter", "duty.lead", "stage.propose"}
     | {"alarm.close", "alarm.maintain", "incident.assign", "incident.close", "quarantine.replay"}
 )
@@ -136,13 +145,14 @@ ROLES: Final = MappingProxyType(
         | {"incident.reopen", "audit.read", "person.read", "metrics.read", "warning.confirm"},
         "chair": _SEE
         | _ORDERS
-        | {"directive.follow", "attachment.add"}
+        | {"directive.follow", "attachment.add", "report.write", "report.sign"}
         | _WATCH
         | {"alarm.comment", "incident.comment", "stage.propose", "stage.sign", "warning.confirm"},
         "domain_owner": _SEE
         | _ACT
         | _RUN
         | _ORDERS
+        | _PAPERS
         | {"incident.assign", "incident.close", "procedure.edit", "procedure.approve"}
         | {"quarantine.read", "ngsild.read", "stage.say"},
         "data_owner": _SEE
@@ -206,6 +216,7 @@ ROLES: Final = MappingProxyType(
             | {"task.mine", "task.read", "directive.read", "league.read"}
             | _WATCH
             | {"stage.read", "warning.read", "notice.read", "ledger.read"}
+            | {"report.read", "replay.read"}
         ),
         "admin": frozenset(
             {

@@ -17,7 +17,7 @@ from datlanh.model.incident import Incident
 from datlanh.model.person import Caller
 from datlanh.model.reading import Quality
 from datlanh.model.series import Entity, Series, StateValue
-from datlanh.operate.replay import Past
+from datlanh.operate.replay import Moment, Past
 from datlanh.share import shapes
 from datlanh.share.alarm import AlarmBook, log_rows, sees
 from datlanh.share.figure import Figures
@@ -186,21 +186,7 @@ class ReplayBook:
             stations=await self._stations(tx, floors, alarm_book, caller, moment.alarms, at, language),
             alarms=await alarm_book.rows(tx, shown, language),
             incidents=await self._incidents(tx, floors, alarm_book, ran, alarms, language),
-            tasks=[
-                ReplayTask(
-                    id=task.id,
-                    code=task.code,
-                    title=task.title,
-                    state=task.state.value,
-                    unit=task.unit,
-                    person=task.person.name if task.person else None,
-                    due_at=task.due_at,
-                    overdue=task.due_at is not None and task.due_at < at,
-                    about_code=task.about_code,
-                )
-                for task in moment.tasks
-                if sees(caller.reach("incident.read"), task.unit, task.area)
-            ][:MOST_ROWS],
+            tasks=self.tasks(moment, caller)[:MOST_ROWS],
             directives=[
                 ReplayDirective(
                     id=one.id,
@@ -220,6 +206,26 @@ class ReplayBook:
             lines=await self._lines(tx, caller, at - lines_for, at, alarms, incidents, language),
             left_out=left_out,
         )
+
+    @staticmethod
+    def tasks(moment: Moment, caller: Caller) -> list[ReplayTask]:
+        """The tasks of an instant that the caller may see."""
+        reach = caller.reach("incident.read")
+        return [
+            ReplayTask(
+                id=task.id,
+                code=task.code,
+                title=task.title,
+                state=task.state.value,
+                unit=task.unit,
+                person=task.person.name if task.person else None,
+                due_at=task.due_at,
+                overdue=task.due_at is not None and task.due_at < moment.at,
+                about_code=task.about_code,
+            )
+            for task in moment.tasks
+            if sees(reach, task.unit, task.area)
+        ]
 
     async def _incidents(
         self,

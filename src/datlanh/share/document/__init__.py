@@ -5,8 +5,8 @@ beside them: nothing is taken from the machine or the network, so that the same 
 """
 
 from datlanh.share.document.map import picture
-from datlanh.share.document.paper import Paper, paper_of
+from datlanh.share.document.paper import Paper, paper_of, query_id
 from datlanh.share.document.pdf import as_pdf, png
 from datlanh.share.document.word import as_word
 
-__all__ = ["Paper", "as_pdf", "as_word", "paper_of", "picture", "png"]
+__all__ = ["Paper", "as_pdf", "as_word", "paper_of", "picture", "png", "query_id"]

@@ -18,7 +18,7 @@ Point = tuple[float, float]
 
 
 def picture(frame: MapFrame, features: Sequence[Mapping[str, Any]]) -> str:
-    """The map: `features` are GeoJSON features of the areas of the day, with `code` and `name` among their properties."""
+    """The map: `features` are GeoJSON features of the areas of the day; their properties hold `code` and `name`."""
     rings = [(feature, list(_rings(feature.get("geometry")))) for feature in features]
     points = [(place.lon, place.lat) for place in frame.places]
     box = _box([*points, *(point for _, parts in rings for ring in parts for point in ring)])
@@ -103,7 +103,9 @@ def _around(
     points: Sequence[Point],
 ) -> tuple[float, float, float, float]:
     """What is shown: the areas and places meant, with as much again around them; everything when none are."""
-    meant = [point for feature, shape in rings if _code(feature) in marked for ring in shape for point in ring]
+    meant = [
+        point for feature, shape in rings if _code(feature) in marked for ring in shape for point in ring
+    ]
     meant += points
     if not meant:
         return whole

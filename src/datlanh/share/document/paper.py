@@ -4,6 +4,7 @@ Pure. The one thing to know: NĐ 30/2020/NĐ-CP (phụ lục I) names the parts 
 here are its own ("ngày 05 tháng 02": a nought before days under ten and before January and February).
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from typing import Literal
 from datlanh.kernel.words import say
 from datlanh.model.report import MapFrame, Note, Report, ReportState, ReportTable, Section
 
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July", "August"),
+    *("September", "October", "November", "December"),
+)
 _MARK = re.compile(r"\[\^(\d{1,4})\]")
 
 
@@ -112,19 +117,44 @@ def place_and_date(place: str, day: date | None, language: str) -> str:
     if day is None:
         return say("report.paper.undated", language, place=place)
     months = (
-        "January February March April May June July August September October November December".split()
+        [
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
+        ]
         if language == "en"
-        else [f"{month:02d}" if month < 3 else str(month) for month in range(1, 13)]
+        else tuple(f"{month:02d}" if month < 3 else str(month) for month in range(1, 13))
     )
     shown = str(day.day) if language == "en" else f"{day.day:02d}"
     return say(
-        "report.paper.dated", language, place=place, day=shown, month=months[day.month - 1], year=str(day.year)
+        "report.paper.dated",
+        language,
+        place=place,
+        day=shown,
+        month=months[day.month - 1],
+        year=str(day.year),
     )
 
 
 def note_text(note: Note, language: str) -> str:
-    """A note: the source in words, and the query that gives the number again."""
-    return say("report.paper.note", language, text=note.text, query=note.query) if note.query else note.text
+    """A note: the source in words, and the short name of the query that gives the number again."""
+    if not note.query:
+        return note.text
+    return say("report.paper.note", language, text=note.text, query=query_id(note.query))
+
+
+def query_id(query: str) -> str:
+    """The short name of a query: what stands on paper; the console leads from it to the query itself."""
+    return "Q-" + hashlib.sha256(query.encode()).hexdigest()[:8]
 
 
 def line_of(text: str) -> Line:

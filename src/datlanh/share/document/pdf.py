@@ -81,7 +81,7 @@ def png(svg: str, wide_px: int = 1600) -> bytes:
 
     source = (
         "#set page(width: 160mm, height: auto, margin: 0pt)\n"
-        "#image(bytes(sys.inputs.svg), format: \"svg\", width: 100%)"
+        '#image(bytes(sys.inputs.svg), format: "svg", width: 100%)'
     )
     compiler = typst.Compiler(source.encode(), font_paths=_fonts(), ignore_system_fonts=True)
     made = compiler.compile(format="png", ppi=wide_px / (160 / 25.4), sys_inputs={"svg": svg})

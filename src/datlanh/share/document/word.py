@@ -77,7 +77,9 @@ class _Setter:
                 fonts.set(f"{{{W}}}{which}", FONT)
             form = style.paragraph_format
             form.space_before, form.space_after, form.line_spacing = Pt(3), Pt(3), 1.15
-        dated = datetime.combine(paper.dated, time(), UTC) if paper.dated else datetime(2000, 1, 1, tzinfo=UTC)
+        dated = (
+            datetime.combine(paper.dated, time(), UTC) if paper.dated else datetime(2000, 1, 1, tzinfo=UTC)
+        )
         core = self.doc.core_properties
         core.title, core.author = f"{paper.kind} {paper.subject}"[:255], paper.office[:255]
         core.language = {"vi": "vi-VN", "en": "en-GB"}.get(paper.language, paper.language)
@@ -169,9 +171,7 @@ class _Setter:
         mark.set(f"{{{W}}}id", str(number))
         run._r.append(mark)
 
-    def _table(
-        self, columns: Sequence[str], wide: Sequence[int], rows: Sequence[Sequence[Line]]
-    ) -> None:
+    def _table(self, columns: Sequence[str], wide: Sequence[int], rows: Sequence[Sequence[Line]]) -> None:
         from docx.enum.text import WD_ALIGN_PARAGRAPH
         from docx.oxml import OxmlElement
 
