@@ -164,8 +164,8 @@ WHERE name = (SELECT name FROM operate.round WHERE name = %(name)s AND due_at <=
 RETURNING name
 
 -- name: round
--- When a round was done and comes next.
-SELECT due_at, ran_at FROM operate.round WHERE name = %(name)s
+-- When a round was last done.
+SELECT ran_at FROM operate.round WHERE name = %(name)s
 
 -- name: findings_now
 -- What lacks something now.

@@ -191,7 +191,7 @@ SELECT id::text AS about, log_count, log_head FROM operate.alarm
 UNION ALL SELECT id::text, log_count, log_head FROM operate.incident
 UNION ALL SELECT id::text, log_count, log_head FROM operate.task
 UNION ALL SELECT id::text, log_count, log_head FROM operate.directive
-UNION ALL SELECT about::text, log_count, log_head FROM operate.roster
+UNION ALL SELECT about::text, log_count, log_head FROM operate.roster WHERE log_count > 0
 UNION ALL SELECT id::text, log_count, log_head FROM operate.procedure
 UNION ALL SELECT id::text, log_count, log_head FROM operate.league
 UNION ALL SELECT id::text, log_count, log_head FROM operate.report
