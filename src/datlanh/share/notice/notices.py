@@ -496,8 +496,8 @@ class Notices:
         await tx.run(_SQL["skip_of_channel"], {"id": id, "now": self._clock.now()})
         await tx.run(_SQL["drop_channel"], {"id": id, "person": person})
 
-    async def test(self, tx: Transaction, person: Person, id: str) -> str:
-        """Send a test by one way, now and whatever the hour; the id of its delivery in the ledger."""
+    async def test(self, tx: Transaction, person: Person, id: str) -> tuple[str, str]:
+        """Send a test by one way, now and whatever the hour; the ids of its notice and delivery."""
         channel = await self._own(tx, int(person.id), id)
         now = self._clock.now()
         wanted = f"test:{id}:{now.isoformat()}"
@@ -520,7 +520,7 @@ class Notices:
             "now": now,
         }
         await tx.run(_SQL["deliver"], given)
-        return delivery
+        return wanted, delivery
 
     async def _own(self, tx: Transaction, person: int, id: str) -> Channel:
         found = next((one for one in await self.channels(tx, person) if one.id == id), None)
