@@ -25,6 +25,7 @@ from datlanh.app.http import (
     alarm_desk,
     area,
     attachment,
+    cap,
     backtest,
     directive,
     duty,
@@ -33,6 +34,7 @@ from datlanh.app.http import (
     incident,
     indicator,
     live,
+    notice,
     overview,
     probe,
     procedure,
@@ -40,9 +42,11 @@ from datlanh.app.http import (
     report,
     session,
     source,
+    stage,
     station,
     task,
     upload,
+    warn,
     why,
 )
 from datlanh.app.http.door import PUBLIC, Ask, Door, GatedRoute, Way, answering, gated_hot, language_of
