@@ -4,6 +4,146 @@
  */
 
 export interface paths {
+    "/api/v1/alarm-definitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Definitions
+         * @description The master alarm list: every alarm that can ring, why, what to do, who, by when, and its last 30 days.
+         */
+        get: operations["alarms_definitions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarm-definitions.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Definitions Csv
+         * @description The master alarm list as CSV.
+         */
+        get: operations["alarms_definitions_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarm-groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Groups
+         * @description Alarms that are most likely one thing that happened, storms first; only those with open alarms.
+         */
+        get: operations["alarms_groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarm-groups/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Group
+         * @description One group.
+         */
+        get: operations["alarms_group"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarm-groups/{id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge Group
+         * @description Say that all alarms of a group have been seen; of a storm the rest follows within moments.
+         */
+        post: operations["alarms_acknowledge_group"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarm-rate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rate
+         * @description How many alarms call an operator in ten minutes, floods, priorities, and what calls most (EEMUA 191).
+         */
+        get: operations["alarms_rate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarm-rate.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rate Csv
+         * @description The rate of alarms as CSV: for programs (RFC 4180), or `manner=excel` for Excel in Vietnamese.
+         */
+        get: operations["alarms_rate_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alarms": {
         parameters: {
             query?: never;
@@ -204,6 +344,737 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put
+         * @description Bring a picture or document; the command that uses it is given its id.
+         *
+         *     What the camera wrote into a picture is taken out. With `keep_place`, when and where it was taken is kept beside it.
+         */
+        post: operations["attachments_put"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/attachments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The bytes of a file. */
+        get: operations["attachments_get_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backtests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rows
+         * @description The newest back-tests.
+         */
+        get: operations["backtests_rows"];
+        put?: never;
+        /**
+         * Run
+         * @description Try a detection on the last days; a worker does it, and its result is kept.
+         */
+        post: operations["backtests_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backtests/detections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Detections
+         * @description The detections that can be tried on the past, with their figures.
+         */
+        get: operations["backtests_detections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backtests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One
+         * @description A back-test: how far it is, and what came of it.
+         */
+        get: operations["backtests_one"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backtests/{id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop
+         * @description Stop a back-test that nobody needs any more.
+         */
+        post: operations["backtests_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/directives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Directives
+         * @description A page of the register, the overdue first; `mine` are those that the caller or their unit gave or entered.
+         */
+        get: operations["directives_directives"];
+        put?: never;
+        /**
+         * Register
+         * @description Register an order; with its tasks, it is entered at once.
+         */
+        post: operations["directives_register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/directives/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rules
+         * @description The rules that are in force today, in words.
+         */
+        get: operations["directives_rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/directives/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Directive
+         * @description A directive with its tasks, clocks and log.
+         */
+        get: operations["directives_directive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/directives/{id}/comment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Comment
+         * @description Write into the log of a directive.
+         */
+        post: operations["directives_comment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/directives/{id}/correct": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Correct
+         * @description Correct what the register says of the document; what it said stays in the log.
+         */
+        post: operations["directives_correct"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/directives/{id}/effect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Of Directive
+         * @description The indicator that a directive means to move: before it came, while it was carried out, and after.
+         */
+        get: operations["effects_of_directive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/directives/{id}/enter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enter
+         * @description Split a directive into tasks: with the first of them it is entered.
+         */
+        post: operations["directives_enter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/directives/{id}/fault": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fault
+         * @description Say that it was entered wrongly: it counts as not entered in time.
+         */
+        post: operations["directives_fault"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/directives/{id}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Link
+         * @description Name the incident it is about and the number that it means to move.
+         */
+        post: operations["directives_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/directives/{id}/replace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace
+         * @description Another order stands in its place: what is open of it is withdrawn.
+         */
+        post: operations["directives_replace"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/directives/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke
+         * @description The authority has revoked the order: what is open of it is withdrawn.
+         */
+        post: operations["directives_revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/absences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Absent
+         * @description Note that oneself (or, for who leads, somebody) will be away.
+         */
+        post: operations["duty_absent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/absences/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Present
+         * @description Take an absence back.
+         */
+        post: operations["duty_present"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/desk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Desk
+         * @description The shift page: who is on, what is open, what is due, what has happened since.
+         */
+        get: operations["duty_desk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/desks/{desk}/handover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prepare
+         * @description Put together what is open for the next shift.
+         */
+        post: operations["duty_prepare"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/desks/{desk}/note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note
+         * @description Write into the shift log.
+         */
+        post: operations["duty_note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/desks/{desk}/take-over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Over
+         * @description Come on duty without a handover; with a reason, unless one is the first of all.
+         */
+        post: operations["duty_take_over"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/handovers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Handover
+         * @description A handover, also one that is over.
+         */
+        get: operations["duty_handover"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/handovers/{id}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read
+         * @description Say that one has read things of a handover.
+         */
+        post: operations["duty_read"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/handovers/{id}/sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign
+         * @description Sign a handover; with the second name the next watch is on duty.
+         */
+        post: operations["duty_sign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/handovers/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw
+         * @description Take a handover back; who is on duty stays on duty.
+         */
+        post: operations["duty_withdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Log
+         * @description The shift log of a time.
+         */
+        get: operations["duty_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Plan
+         * @description The shifts of some days (this week, when none are named), with swaps and absences.
+         */
+        get: operations["duty_plan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/shifts/{id}/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Edit Shift
+         * @description Put other people on a shift.
+         */
+        post: operations["duty_edit_shift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/swaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask Swap
+         * @description Ask somebody to take one's shift.
+         */
+        post: operations["duty_ask_swap"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duty/swaps/{id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move Swap
+         * @description Accept, approve, refuse or withdraw a swap.
+         */
+        post: operations["duty_move_swap"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/escalations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Escalations
+         * @description The ledger: what waited too long, whom that was told and when.
+         */
+        get: operations["duty_escalations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/escalations/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Escalation Rules
+         * @description The escalations that are declared, with since when and on whose word.
+         */
+        get: operations["duty_escalation_rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events
+         * @description Events that other systems and people told of, the newest first.
+         */
+        get: operations["alarms_events"];
+        put?: never;
+        /**
+         * Tell
+         * @description Tell of an event: a camera system, a fire panel, another centre, a report. Safe to send again.
+         */
+        post: operations["alarms_tell"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Findings
+         * @description What the auditor found without an owner or a next step.
+         */
+        get: operations["duty_findings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/history": {
         parameters: {
             query?: never;
@@ -273,7 +1144,7 @@ export interface paths {
         };
         /**
          * Incidents
-         * @description A page of incidents.
+         * @description A page of incidents; `mine` are those the caller leads or holds a step of, `box` is west,south,east,north.
          */
         get: operations["incidents_incidents"];
         put?: never;
@@ -282,6 +1153,26 @@ export interface paths {
          * @description Open an incident by itself, or from several alarms.
          */
         post: operations["incidents_open_by_itself"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/choices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Choices
+         * @description What may be chosen for incidents: kinds with their severities and deadlines, procedures, units, indicators.
+         */
+        get: operations["incidents_choices"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -302,6 +1193,46 @@ export interface paths {
         get: operations["incidents_incident"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/aim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Aim
+         * @description Name the number that the incident means to move; without one, none.
+         */
+        post: operations["incidents_aim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Assign
+         * @description Give an incident another lead: a person, a unit, or both.
+         */
+        post: operations["incidents_assign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -348,6 +1279,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents/{id}/describe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Describe
+         * @description Say anew what an incident is: title, kind, severity, category of deadline, place, area.
+         */
+        post: operations["incidents_describe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/effect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Of Incident
+         * @description The indicator that an incident means to move: before, during and after it, in its normal band.
+         */
+        get: operations["effects_of_incident"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Attach
+         * @description Let files that were brought belong to an incident, or to a step of it.
+         */
+        post: operations["incidents_attach"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents/{id}/holders": {
         parameters: {
             query?: never;
@@ -368,6 +1359,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents/{id}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Link
+         * @description Let another incident be something to this one: its primary, a secondary, what it repeats, related.
+         */
+        post: operations["incidents_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/links/{other}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unlink
+         * @description Let two incidents be nothing to each other.
+         */
+        post: operations["incidents_unlink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge
+         * @description Let an incident go into another, which is answered: it has its alarms and what was open from now on.
+         */
+        post: operations["incidents_merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/participants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Part
+         * @description Let a person or a unit take part, as something.
+         */
+        post: operations["incidents_take_part"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/participants/{participant}/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave
+         * @description A participant takes part no more.
+         */
+        post: operations["incidents_leave"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/incidents/{id}/reopen": {
         parameters: {
             query?: never;
@@ -382,6 +1473,66 @@ export interface paths {
          * @description Open a closed incident again, with the reason.
          */
         post: operations["incidents_reopen"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/resources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Request
+         * @description Ask for a vehicle, people or equipment.
+         */
+        post: operations["incidents_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/resources/{resource}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move
+         * @description A vehicle, people or equipment is assigned, on the way, there, or released.
+         */
+        post: operations["incidents_move"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/split": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Split
+         * @description Let part of an incident be one of its own, with these alarms.
+         */
+        post: operations["incidents_split"];
         delete?: never;
         options?: never;
         head?: never;
@@ -419,7 +1570,7 @@ export interface paths {
         put?: never;
         /**
          * Finish Step
-         * @description Finish a step, with its evidence.
+         * @description Finish a step, with what it gives and what proves it; `files` were brought before (`POST /attachments`).
          */
         post: operations["incidents_finish_step"];
         delete?: never;
@@ -525,6 +1676,87 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/league": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * League
+         * @description The league of units: tasks of directives with a deadline from a day to a day; without them, this quarter.
+         */
+        get: operations["directives_league"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/league/publications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Publications
+         * @description What was published, newest first.
+         */
+        get: operations["directives_publications"];
+        put?: never;
+        /**
+         * Publish
+         * @description Freeze the league of a quarter that is over, with its hash; a second time it is a correction.
+         */
+        post: operations["directives_publish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/league/publications/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Publication
+         * @description A league as it was published; `intact` says whether its hash still fits.
+         */
+        get: operations["directives_publication"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/league/publications/{code}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was published, as the JSON that was hashed or (`?as=csv`) as a table with its caveats. */
+        get: operations["directives_publication_file_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live": {
         parameters: {
             query?: never;
@@ -536,6 +1768,50 @@ export interface paths {
         get: operations["live_live_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/maintenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Windows
+         * @description Maintenance windows that are planned or hold; with `over`, those that are over, too.
+         */
+        get: operations["alarms_windows"];
+        put?: never;
+        /**
+         * Plan
+         * @description Plan a maintenance window: its alarms are out of service and come back by themselves at its end.
+         */
+        post: operations["alarms_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/maintenance/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End
+         * @description End a window before its time; what it held back and is still on calls again.
+         */
+        post: operations["alarms_end"];
         delete?: never;
         options?: never;
         head?: never;
@@ -582,6 +1858,226 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/procedures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Procedures
+         * @description All procedures, with the version that holds now and what is being written.
+         */
+        get: operations["procedures_procedures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/procedures/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Procedure
+         * @description A procedure: the version that holds now, or the one that is asked for, and all its versions.
+         */
+        get: operations["procedures_procedure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/procedures/{id}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check
+         * @description Look at a text: what is wrong with it, or how its steps would look.
+         */
+        post: operations["procedures_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/procedures/{id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diff
+         * @description How two versions differ, step by step.
+         */
+        get: operations["procedures_diff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/procedures/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin
+         * @description Begin a draft.
+         */
+        post: operations["procedures_begin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/procedures/{id}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change
+         * @description Write a draft anew; a text with mistakes is kept, and says so.
+         */
+        put: operations["procedures_change"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/procedures/{id}/versions/{number}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve
+         * @description Let a version hold from an instant on; nobody approves what they wrote themselves.
+         */
+        post: operations["procedures_approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/procedures/{id}/versions/{number}/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Dry Run
+         * @description What a version would have asked in a past incident, and which deadlines that incident would have kept.
+         */
+        get: operations["procedures_dry_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/procedures/{id}/versions/{number}/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give Back
+         * @description Give a version back to its authors, with words.
+         */
+        post: operations["procedures_give_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/procedures/{id}/versions/{number}/submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Submit
+         * @description Hand a draft in for review.
+         */
+        post: operations["procedures_submit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/procedures/{id}/versions/{number}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw
+         * @description Take a version away before it holds.
+         */
+        post: operations["procedures_withdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/quarantine/replay": {
         parameters: {
             query?: never;
@@ -596,6 +2092,230 @@ export interface paths {
          * @description Send what was refused through the mapping again; the applier does it at once.
          */
         post: operations["sources_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replay/at": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * At
+         * @description Stations, alarms, incidents, tasks and stages as they stood at an instant, by what was known then.
+         */
+        get: operations["replay_at"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replay/span": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Span
+         * @description How busy each step of a time was: what the slider shows.
+         */
+        get: operations["replay_span"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reports
+         * @description A page of reports, the newest first, and what is drafted by itself.
+         */
+        get: operations["reports_reports"];
+        put?: never;
+        /**
+         * Draft
+         * @description Draft a report from the record: of a time, or after an incident.
+         */
+        post: operations["reports_draft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Report
+         * @description A report with its sections, notes, signature, files and log.
+         */
+        get: operations["reports_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{id}/correct": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Correct
+         * @description Begin a new edition of a signed report, with the reason; the signed one stays as it is.
+         */
+        post: operations["reports_correct"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{id}/drop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Drop
+         * @description Drop a draft that nobody will sign, with the reason.
+         */
+        post: operations["reports_drop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{id}/files/{format}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * File
+         * @description The report as PDF or Word file: of a signed one the bytes that were kept, of a draft as it is now.
+         */
+        get: operations["reports_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{id}/heading": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Address
+         * @description Change what stands around the text of a draft.
+         */
+        put: operations["reports_address"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{id}/map/{section}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Map
+         * @description The map of a section as it stands in the document.
+         */
+        get: operations["reports_map"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{id}/sections/{section}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Edit
+         * @description Give a section of a draft other words, or leave it out.
+         */
+        put: operations["reports_edit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{id}/sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign
+         * @description Sign a draft under one's own name: from then on it does not change, and its files are kept.
+         */
+        post: operations["reports_sign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -765,6 +2485,370 @@ export interface paths {
         get: operations["stations_station"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tasks
+         * @description A page of tasks, the overdue first; `sent` are those that the caller sent.
+         */
+        get: operations["tasks_tasks"];
+        put?: never;
+        /**
+         * Send
+         * @description Send a task to a unit, a role or a person.
+         */
+        post: operations["tasks_send"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/choices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Choices
+         * @description To whom the caller may send or hand over a task.
+         */
+        get: operations["tasks_choices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/mine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Mine
+         * @description What the caller has to do, whole, so that a phone can keep it for when there is no network.
+         */
+        get: operations["tasks_mine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Task
+         * @description A task with everything on its page.
+         */
+        get: operations["tasks_task"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept
+         * @description Accept what was done; only now it is over.
+         */
+        post: operations["tasks_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check
+         * @description Tick a line of the list.
+         */
+        post: operations["tasks_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/comment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Comment
+         * @description Write into the log of a task.
+         */
+        post: operations["tasks_comment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove
+         * @description Add words, a picture or a file.
+         */
+        post: operations["tasks_prove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/extension": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask Extension
+         * @description Ask for more time; until that is decided the clock runs on.
+         */
+        post: operations["tasks_ask_extension"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/extension/decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide Extension
+         * @description Give more time, or leave the clock as it is, with a reason.
+         */
+        post: operations["tasks_decide_extension"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/offer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Offer
+         * @description Hand a task over; until it is taken, it stays.
+         */
+        post: operations["tasks_offer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/offer/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer Offer
+         * @description Take a task that was offered, or do not.
+         */
+        post: operations["tasks_answer_offer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Progress
+         * @description Report how far it is.
+         */
+        post: operations["tasks_progress"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refuse
+         * @description Refuse a task: it goes back to the sender, who must act.
+         */
+        post: operations["tasks_refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Back
+         * @description Return what was done: it does not count as done.
+         */
+        post: operations["tasks_send_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/send-again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Again
+         * @description Send a refused task again, to the same or to others.
+         */
+        post: operations["tasks_send_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/stamp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stamp
+         * @description Say how far one is: received, at the place, done.
+         */
+        post: operations["tasks_stamp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw
+         * @description Take a task back for good.
+         */
+        post: operations["tasks_withdraw"];
         delete?: never;
         options?: never;
         head?: never;
@@ -962,12 +3046,43 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AcknowledgeGroup
+         * @description Take note of all alarms of a group that wait now.
+         */
+        AcknowledgeGroup: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
          * AcknowledgeMany
          * @description Acknowledge several alarms at once.
          */
         AcknowledgeMany: {
             /** Ids */
             ids: string[];
+        };
+        /**
+         * Aim
+         * @description The number that an incident means to move: an indicator and its subject.
+         */
+        Aim: {
+            /** Indicator */
+            indicator?: string | null;
+            /** Subject */
+            subject?: string | null;
+        };
+        /**
+         * AimBrief
+         * @description A number that may be named.
+         */
+        AimBrief: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
         };
         /**
          * AlarmCounts
@@ -1001,6 +3116,70 @@ export interface components {
             /** Response */
             response: string | null;
             row: components["schemas"]["AlarmRow"];
+        };
+        /**
+         * AlarmGroupPage
+         * @description Groups that have open alarms, storms first.
+         */
+        AlarmGroupPage: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Position */
+            position: number;
+            /** Rows */
+            rows: components["schemas"]["AlarmGroupRow"][];
+        };
+        /**
+         * AlarmGroupRow
+         * @description Alarms that are most likely one thing that happened; of a storm the one row that speaks for all.
+         */
+        AlarmGroupRow: {
+            /** Active */
+            active: number;
+            /** Areas */
+            areas: string[];
+            /** Count */
+            count: number;
+            /** First */
+            first: string;
+            /**
+             * First Began At
+             * Format: date-time
+             */
+            first_began_at: string;
+            /** First Code */
+            first_code: string;
+            /** Id */
+            id: string;
+            /** Incident */
+            incident: string | null;
+            /** Kinds */
+            kinds: {
+                [key: string]: number;
+            };
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /** Open */
+            open: number;
+            /**
+             * Severity
+             * @enum {integer}
+             */
+            severity: 1 | 2 | 3 | 4;
+            /** Storm */
+            storm: boolean;
+            /** Storm At */
+            storm_at: string | null;
+            /** Title */
+            title: string;
+            /** Waiting */
+            waiting: number;
         };
         /**
          * AlarmPage
@@ -1059,34 +3238,71 @@ export interface components {
              * Format: date-time
              */
             began_at: string;
+            /**
+             * Chattering
+             * @default false
+             */
+            chattering: boolean;
             /** Code */
             code: string;
+            /** Confidence */
+            confidence?: number | null;
             /** Count */
             count: number;
             /** Ended At */
             ended_at: string | null;
+            /** Evidence */
+            evidence?: string | null;
+            /**
+             * First Out
+             * @default false
+             */
+            first_out: boolean;
+            /**
+             * Follows
+             * @default false
+             */
+            follows: boolean;
+            /** Group */
+            group?: string | null;
             /** Id */
             id: string;
             /** Incident */
             incident: string | null;
+            /**
+             * Kind
+             * @default reading
+             */
+            kind: string;
             /** Limit */
             limit: number | null;
+            /** Maintenance */
+            maintenance?: string | null;
             /** Overdue */
             overdue: boolean;
             /** Owner */
             owner: string | null;
             /** Owner Person */
             owner_person: string | null;
+            /** Owner Role */
+            owner_role?: string | null;
             /** Owner Unit */
             owner_unit: string | null;
             /** Respond By */
             respond_by: string | null;
+            /** Said */
+            said?: string | null;
             /**
              * Severity
              * @enum {integer}
              */
             severity: 1 | 2 | 3 | 4;
             shelved: components["schemas"]["Shelved"] | null;
+            /**
+             * Stale
+             * @default false
+             */
+            stale: boolean;
             /**
              * State
              * @enum {string}
@@ -1103,6 +3319,43 @@ export interface components {
             value: number | null;
             /** Why */
             why: string | null;
+        };
+        /**
+         * AnswerOffer
+         * @description Whether it is taken.
+         */
+        AnswerOffer: {
+            /** Accuracy M */
+            accuracy_m?: number | null;
+            /** At */
+            at?: string | null;
+            /** Place */
+            place?: [
+                number,
+                number
+            ] | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Take */
+            take: boolean;
+        };
+        /**
+         * Approve
+         * @description Let a version hold from an instant on; without one, from now on.
+         */
+        Approve: {
+            /** Effective At */
+            effective_at?: string | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Version */
+            version?: number | null;
         };
         /**
          * AreaFeature
@@ -1162,12 +3415,125 @@ export interface components {
             type: "FeatureCollection";
         };
         /**
+         * AskExtension
+         * @description Until when, and why.
+         */
+        AskExtension: {
+            /** Reason */
+            reason: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
+         * AskResource
+         * @description Ask for a vehicle, people or equipment.
+         */
+        AskResource: {
+            /**
+             * Count
+             * @default 1
+             */
+            count: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "vehicle" | "people" | "equipment";
+            /** Name */
+            name: string;
+            /** Unit */
+            unit?: string | null;
+        };
+        /**
+         * AskSwap
+         * @description Ask somebody to take one's shift, perhaps for one of theirs.
+         */
+        AskSwap: {
+            /** In Return */
+            in_return?: string | null;
+            /** Other */
+            other: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Shift */
+            shift: string;
+        };
+        /**
          * Assign
          * @description Give a step to a person.
          */
         Assign: {
             /** Person */
             person: string;
+        };
+        /**
+         * AssignIncident
+         * @description Give an incident another lead.
+         */
+        AssignIncident: {
+            /** Person */
+            person?: string | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Unit */
+            unit?: string | null;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * Attach
+         * @description Let files belong to an incident, or to a step of it.
+         */
+        Attach: {
+            /** Files */
+            files: string[];
+            /** Step */
+            step?: string | null;
+        };
+        /**
+         * Attachment
+         * @description A file that belongs to something; `href` gives its bytes to those who may see that thing.
+         */
+        Attachment: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By Name */
+            by_name: string;
+            /** Height */
+            height: number | null;
+            /** Href */
+            href: string;
+            /** Id */
+            id: string;
+            /** Media Type */
+            media_type: string;
+            /** Name */
+            name: string;
+            /** Picture */
+            picture: boolean;
+            /** Place */
+            place: [
+                number,
+                number
+            ] | null;
+            /** Size */
+            size: number;
+            /** Taken At */
+            taken_at: string | null;
+            /** Width */
+            width: number | null;
         };
         /**
          * AttributeNow
@@ -1201,6 +3567,260 @@ export interface components {
             why: string | null;
         };
         /**
+         * BackTest
+         * @description A back-test: what was asked for, how far it is, what came of it.
+         */
+        BackTest: {
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /** Asked By */
+            asked_by: string;
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            change: components["schemas"]["BackTestChange"];
+            /** Detection */
+            detection: string;
+            /** Done */
+            done: number;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /** Error */
+            error: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Id */
+            id: string;
+            /** Of */
+            of: number;
+            /** Operators */
+            operators: number;
+            result: components["schemas"]["BackTestResult"] | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "running" | "done" | "failed" | "stopped";
+            /** Title */
+            title: string;
+        };
+        /**
+         * BackTestAlarm
+         * @description One alarm that there would have been.
+         */
+        BackTestAlarm: {
+            /** Count */
+            count: number;
+            /** Ended At */
+            ended_at: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Raised At
+             * Format: date-time
+             */
+            raised_at: string;
+            /** Subject */
+            subject: string;
+            /** Value */
+            value: number | null;
+        };
+        /**
+         * BackTestChange
+         * @description What is proposed; what is not given stays as it is.
+         */
+        BackTestChange: {
+            /** Count */
+            count?: number | null;
+            /** Ends High */
+            ends_high?: number | null;
+            /** Ends Lasting S */
+            ends_lasting_s?: number | null;
+            /** Ends Low */
+            ends_low?: number | null;
+            /** Ends Share */
+            ends_share?: number | null;
+            /** High */
+            high?: number | null;
+            /** Lasting S */
+            lasting_s?: number | null;
+            /** Low */
+            low?: number | null;
+            /** Share */
+            share?: number | null;
+            /** Span S */
+            span_s?: number | null;
+        };
+        /**
+         * BackTestCondition
+         * @description What begins or ends an event.
+         */
+        BackTestCondition: {
+            /** Count */
+            count: number | null;
+            high: components["schemas"]["BackTestLimit"] | null;
+            /** Kind */
+            kind: string;
+            /** Lasting S */
+            lasting_s: number;
+            low: components["schemas"]["BackTestLimit"] | null;
+            /** Span S */
+            span_s: number | null;
+        };
+        /**
+         * BackTestDay
+         * @description One day of the province.
+         */
+        BackTestDay: {
+            /** Alarms */
+            alarms: number;
+            /** Day */
+            day: string;
+        };
+        /**
+         * BackTestDetection
+         * @description A detection that can be tried on the past.
+         */
+        BackTestDetection: {
+            begins: components["schemas"]["BackTestCondition"];
+            ends: components["schemas"]["BackTestCondition"] | null;
+            /** Id */
+            id: string;
+            /** Of */
+            of: string;
+            /** Severity */
+            severity: number;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
+        };
+        /**
+         * BackTestDetections
+         * @description All of them, by their titles; `most_days` is how far back one may go.
+         */
+        BackTestDetections: {
+            /** Most Days */
+            most_days: number;
+            /** Rows */
+            rows: components["schemas"]["BackTestDetection"][];
+        };
+        /**
+         * BackTestLimit
+         * @description One figure of a condition. `source` says whether it is written out, a dated parameter, or the permit of each.
+         */
+        BackTestLimit: {
+            /** Name */
+            name: string;
+            /** Share */
+            share: number;
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "number" | "parameter" | "permit";
+            /** Value */
+            value: number | null;
+        };
+        /**
+         * BackTestReal
+         * @description What the record says of the alarms that the detection really raised in this time, and what people did.
+         */
+        BackTestReal: {
+            /** Acknowledged */
+            acknowledged: number;
+            /** Acted */
+            acted: number;
+            /** Acted Share */
+            acted_share: number | null;
+            /** Alarms */
+            alarms: number;
+            /** By Hand */
+            by_hand: number;
+            /** Incidents */
+            incidents: number;
+            /** Missed */
+            missed: string[];
+            /** Still Raised */
+            still_raised: number;
+        };
+        /**
+         * BackTestResult
+         * @description Both sides and the record.
+         */
+        BackTestResult: {
+            /**
+             * Known At
+             * Format: date-time
+             */
+            known_at: string;
+            new: components["schemas"]["BackTestSide"] | null;
+            old: components["schemas"]["BackTestSide"];
+            /** Readings */
+            readings: number;
+            real: components["schemas"]["BackTestReal"];
+            /** Subjects */
+            subjects: number;
+        };
+        /**
+         * BackTestRows
+         * @description The newest back-tests, without their results.
+         */
+        BackTestRows: {
+            /** Rows */
+            rows: components["schemas"]["BackTest"][];
+        };
+        /**
+         * BackTestSide
+         * @description What one version of the detection would have raised.
+         */
+        BackTestSide: {
+            /** Alarms */
+            alarms: number;
+            /** By Day */
+            by_day: components["schemas"]["BackTestDay"][];
+            /** By Subject */
+            by_subject: components["schemas"]["BackTestSubject"][];
+            /** Events */
+            events: number;
+            /** Flood Began */
+            flood_began: string | null;
+            /** Flood Share */
+            flood_share: number;
+            /** Longest Flood S */
+            longest_flood_s: number;
+            /** Peak 10 Min */
+            peak_10_min: number;
+            /** Per Operator Hour */
+            per_operator_hour: number;
+            /** Sample */
+            sample: components["schemas"]["BackTestAlarm"][];
+            /** Subjects */
+            subjects: number;
+        };
+        /**
+         * BackTestSubject
+         * @description One subject: how often, and how long an event was on.
+         */
+        BackTestSubject: {
+            /** Alarms */
+            alarms: number;
+            /** Name */
+            name: string;
+            /** On S */
+            on_s: number;
+            /** Subject */
+            subject: string;
+        };
+        /**
          * Batch
          * @description The raw batch a reading came in.
          */
@@ -1223,6 +3843,24 @@ export interface components {
             /** Source Name */
             source_name: string;
         };
+        /**
+         * Because
+         * @description A reason.
+         */
+        Because: {
+            /** Reason */
+            reason: string;
+        };
+        /** Body_attachments_put */
+        Body_attachments_put: {
+            /** File */
+            file: string;
+            /**
+             * Keep Place
+             * @default false
+             */
+            keep_place: boolean;
+        };
         /** Body_uploads_check */
         Body_uploads_check: {
             /** File */
@@ -1231,6 +3869,63 @@ export interface components {
             mapping?: string | null;
             /** Source */
             source: string;
+        };
+        /**
+         * CategoryBrief
+         * @description Within what time incidents of a category are to be over.
+         */
+        CategoryBrief: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Within S */
+            within_s: number;
+            /** Working */
+            working: boolean;
+        };
+        /**
+         * CheckRow
+         * @description A line of a check list.
+         */
+        CheckRow: {
+            /** At */
+            at: string | null;
+            /** By Name */
+            by_name: string | null;
+            /** Done */
+            done: boolean;
+            /** Id */
+            id: string;
+            /** Needed */
+            needed: boolean;
+            /** Text */
+            text: string;
+        };
+        /**
+         * CheckTask
+         * @description A line of the list that is done, or was not after all.
+         */
+        CheckTask: {
+            /** At */
+            at?: string | null;
+            /**
+             * Done
+             * @default true
+             */
+            done: boolean;
+            /** Item */
+            item: string;
+        };
+        /**
+         * Choice
+         * @description Something to choose: a unit, a person.
+         */
+        Choice: {
+            /** Label */
+            label: string;
+            /** Value */
+            value: string;
         };
         /**
          * CloseAlarm
@@ -1258,6 +3953,8 @@ export interface components {
             resolver: string;
             /** Text */
             text?: string | null;
+            /** Version */
+            version?: number | null;
         };
         /**
          * Closing
@@ -1281,6 +3978,19 @@ export interface components {
         Comment: {
             /** Text */
             text: string;
+        };
+        /**
+         * CorrectDirective
+         * @description What the register should say of the document, and why it is corrected.
+         */
+        CorrectDirective: {
+            paper: components["schemas"]["Paper"];
+            /** Reason */
+            reason: string;
+            /** Urgent */
+            urgent: boolean;
+            /** Version */
+            version?: number | null;
         };
         /**
          * Correction
@@ -1308,6 +4018,127 @@ export interface components {
             of: number;
         };
         /**
+         * DecideExtension
+         * @description Whether more time is given, perhaps another than was asked for.
+         */
+        DecideExtension: {
+            /** Granted */
+            granted: boolean;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Until */
+            until?: string | null;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * DefinitionPage
+         * @description The master alarm list; the numbers are those since `begin`.
+         */
+        DefinitionPage: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /** Rows */
+            rows: components["schemas"]["DefinitionRow"][];
+        };
+        /**
+         * DefinitionRow
+         * @description An alarm as it is defined: why it matters, what to do, who, by when; and what it did in the last 30 days.
+         */
+        DefinitionRow: {
+            /** Acknowledged */
+            acknowledged: number;
+            /** Acknowledged Within S */
+            acknowledged_within_s: number | null;
+            /** Acted */
+            acted: number;
+            /** Begins */
+            begins: string;
+            /** Chattered */
+            chattered: number;
+            /** Consequence */
+            consequence: string;
+            /** Ends */
+            ends: string;
+            /** Events */
+            events: number;
+            /** Id */
+            id: string;
+            /** Last At */
+            last_at: string | null;
+            /** Open */
+            open: number;
+            /** Opens */
+            opens: string | null;
+            /** Overdue */
+            overdue: number;
+            /** Owner */
+            owner: string;
+            /** Owner Unit */
+            owner_unit: string | null;
+            /** Pack */
+            pack: string;
+            /** Raised */
+            raised: number;
+            /** Respond Within S */
+            respond_within_s: number;
+            /** Response */
+            response: string;
+            /**
+             * Severity
+             * @enum {integer}
+             */
+            severity: 1 | 2 | 3 | 4;
+            /** Shelved */
+            shelved: number;
+            /** Shown */
+            shown: number;
+            /** Silenced By */
+            silenced_by: string | null;
+            /** Title */
+            title: string;
+            /** Where */
+            where: string;
+        };
+        /**
+         * Describe
+         * @description Say anew what an incident is; what is not given stays. A place of [] takes it away.
+         */
+        Describe: {
+            /** Area */
+            area?: string | null;
+            /** Category */
+            category?: string | null;
+            /** Kind */
+            kind?: string | null;
+            /** Place */
+            place?: number[] | null;
+            /** Place Text */
+            place_text?: string | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Severity */
+            severity?: number | null;
+            /** Title */
+            title?: string | null;
+            /** Version */
+            version?: number | null;
+        };
+        /**
          * Diagnostic
          * @description One check of a connector: passed, or what to do.
          */
@@ -1324,6 +4155,1106 @@ export interface components {
             text: string;
             /** Title */
             title: string;
+        };
+        /**
+         * DirectiveDetail
+         * @description A directive with everything on its page; of the tasks, those that the caller may see whole.
+         */
+        DirectiveDetail: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Attachment */
+            attachment: string | null;
+            /** Attachment Href */
+            attachment_href: string | null;
+            /** Attachment Name */
+            attachment_name: string;
+            /** Corrections */
+            corrections: number;
+            /** Ended Why */
+            ended_why: string;
+            /** Entered By */
+            entered_by: string | null;
+            /** Faults */
+            faults: components["schemas"]["FaultRow"][];
+            /** Log */
+            log: components["schemas"]["LogEntry"][];
+            /** Received By */
+            received_by: string | null;
+            /** Replaces */
+            replaces: string | null;
+            row: components["schemas"]["DirectiveRow"];
+            rules: components["schemas"]["RulesRow"];
+            /** Tasks */
+            tasks: components["schemas"]["TaskDetail"][];
+            /** Text */
+            text: string;
+        };
+        /**
+         * DirectivePage
+         * @description A page of the register, with how many there are.
+         */
+        DirectivePage: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Done */
+            done: number;
+            /** Next */
+            next: string | null;
+            /** Not Entered */
+            not_entered: number;
+            /** Open */
+            open: number;
+            /** Overdue */
+            overdue: number;
+            /** Rows */
+            rows: components["schemas"]["DirectiveRow"][];
+        };
+        /**
+         * DirectiveRow
+         * @description A directive in the register. `time_left_s` is until the nearest deadline of what is still to be done.
+         */
+        DirectiveRow: {
+            /** Can */
+            can: string[];
+            /** Code */
+            code: string;
+            /** Done */
+            done: number;
+            /** Ended At */
+            ended_at: string | null;
+            /**
+             * Enter By
+             * Format: date-time
+             */
+            enter_by: string;
+            /** Entered At */
+            entered_at: string | null;
+            /** Entered Late */
+            entered_late: boolean;
+            /** Faulty */
+            faulty: boolean;
+            /** Id */
+            id: string;
+            /** Incident */
+            incident: string | null;
+            /** Indicator */
+            indicator: string | null;
+            /** Indicator Subject */
+            indicator_subject: string | null;
+            /** Indicator Title */
+            indicator_title: string | null;
+            /**
+             * Issued On
+             * Format: date
+             */
+            issued_on: string;
+            /** Issuer */
+            issuer: string;
+            /** Next Due At */
+            next_due_at: string | null;
+            /** Next Title */
+            next_title: string;
+            /** Number */
+            number: string;
+            /** Overdue */
+            overdue: boolean;
+            /** Parts */
+            parts: components["schemas"]["PartRow"][];
+            /** Percent */
+            percent: number;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Replaced By */
+            replaced_by: string | null;
+            /** Replaced By Code */
+            replaced_by_code: string;
+            /** Signer */
+            signer: string;
+            /** State */
+            state: string;
+            /** State Title */
+            state_title: string;
+            /** Time Left S */
+            time_left_s: number | null;
+            /** Title */
+            title: string;
+            /** Total */
+            total: number;
+            /** Urgent */
+            urgent: boolean;
+            /** Version */
+            version: number;
+            /** Waits */
+            waits: number;
+            /** Year */
+            year: number;
+        };
+        /**
+         * DraftText
+         * @description Write a draft anew; `version` is what the writer had read.
+         */
+        DraftText: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Text */
+            text: string;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * DryRun
+         * @description A version tried on a past incident.
+         */
+        DryRun: {
+            /** Closed At */
+            closed_at: string | null;
+            /** Incident */
+            incident: string;
+            /** Incident Title */
+            incident_title: string;
+            /** Kept */
+            kept: number;
+            /** Missed */
+            missed: number;
+            /** Not Done */
+            not_done: number;
+            /** Not Needed */
+            not_needed: number;
+            /** Number */
+            number: number;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Procedure */
+            procedure: string;
+            /** Ran */
+            ran: string;
+            /** Steps */
+            steps: components["schemas"]["DryRunStep"][];
+            /** Unknown */
+            unknown: number;
+        };
+        /**
+         * DryRunStep
+         * @description What a step would have come to.
+         */
+        DryRunStep: {
+            /** Assumed */
+            assumed: boolean;
+            /** Done At */
+            done_at: string | null;
+            /** Due At */
+            due_at: string | null;
+            /** Id */
+            id: string;
+            /** Lacks */
+            lacks: string[];
+            /** Late S */
+            late_s: number | null;
+            /** Ready At */
+            ready_at: string | null;
+            /** Role Title */
+            role_title: string;
+            /** Title */
+            title: string;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "kept" | "missed" | "not_done" | "not_needed" | "unknown";
+        };
+        /**
+         * DutyAbsence
+         * @description Somebody is away.
+         */
+        DutyAbsence: {
+            /** Id */
+            id: string;
+            /** May Withdraw */
+            may_withdraw: boolean;
+            person: components["schemas"]["DutyPerson"];
+            /** Reason */
+            reason: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
+         * DutyDesk
+         * @description The shift page.
+         */
+        DutyDesk: {
+            /** Absent */
+            absent: components["schemas"]["DutyPerson"][];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            coming: components["schemas"]["DutyShift"] | null;
+            desk: components["schemas"]["DutyRoster"];
+            /** Desks */
+            desks: components["schemas"]["DutyRoster"][];
+            handover: components["schemas"]["DutyHandover"] | null;
+            /** Log */
+            log: components["schemas"]["LogEntry"][];
+            /** May Note */
+            may_note: boolean;
+            /** May Prepare */
+            may_prepare: boolean;
+            /** May Take Over */
+            may_take_over: boolean;
+            /** On Call */
+            on_call: components["schemas"]["DutyOnCall"][];
+            /** Open */
+            open: components["schemas"]["DutyItem"][];
+            planned: components["schemas"]["DutyShift"] | null;
+            /** Take Over Needs Reason */
+            take_over_needs_reason: boolean;
+            watch: components["schemas"]["DutyWatch"] | null;
+        };
+        /**
+         * DutyHandover
+         * @description A handover; `side` is what the reader may do with it, `unread` what they still have to read.
+         */
+        DutyHandover: {
+            /** Crew Title */
+            crew_title: string;
+            /** Ended At */
+            ended_at: string | null;
+            given: components["schemas"]["DutySignature"] | null;
+            /** Id */
+            id: string;
+            /** Items */
+            items: components["schemas"]["DutyItem"][];
+            /** Note */
+            note: string;
+            /** People */
+            people: components["schemas"]["DutyPerson"][];
+            /**
+             * Prepared At
+             * Format: date-time
+             */
+            prepared_at: string;
+            /** Prepared By */
+            prepared_by: string;
+            /**
+             * Side
+             * @enum {string}
+             */
+            side: "give" | "take" | "both" | "none";
+            /** State */
+            state: string;
+            /** State Title */
+            state_title: string;
+            taken: components["schemas"]["DutySignature"] | null;
+            /** Unread */
+            unread: number;
+        };
+        /**
+         * DutyItem
+         * @description Something open, and who of the next watch has read it.
+         */
+        DutyItem: {
+            /** Area Name */
+            area_name: string | null;
+            /** Code */
+            code: string;
+            /** Due At */
+            due_at: string | null;
+            /** Href */
+            href: string;
+            /** Key */
+            key: string;
+            /** Kind */
+            kind: string;
+            /** Kind Title */
+            kind_title: string;
+            /** Left S */
+            left_s: number | null;
+            /** Read */
+            read: boolean;
+            /** Read By */
+            read_by: string[];
+            /** Severity */
+            severity: number | null;
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * DutyLog
+         * @description The log of a time, the newest first.
+         */
+        DutyLog: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Rows */
+            rows: components["schemas"]["LogEntry"][];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+        };
+        /**
+         * DutyNote
+         * @description Words for the shift log.
+         */
+        DutyNote: {
+            /** Text */
+            text: string;
+        };
+        /**
+         * DutyOnCall
+         * @description Who is called at a level now; nobody is said aloud.
+         */
+        DutyOnCall: {
+            /** Level */
+            level: number;
+            person: components["schemas"]["DutyPerson"] | null;
+            /** Title */
+            title: string;
+        };
+        /**
+         * DutyPerson
+         * @description A person on a roster.
+         */
+        DutyPerson: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * DutyPlan
+         * @description The plan of shifts of a time.
+         */
+        DutyPlan: {
+            /** Absences */
+            absences: components["schemas"]["DutyAbsence"][];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** May Lead */
+            may_lead: boolean;
+            /** Me */
+            me: string;
+            /** People */
+            people: components["schemas"]["DutyPerson"][];
+            /** Rosters */
+            rosters: components["schemas"]["DutyRoster"][];
+            /** Shifts */
+            shifts: components["schemas"]["DutyShift"][];
+            /**
+             * Since
+             * Format: date
+             */
+            since: string;
+            /** Swaps */
+            swaps: components["schemas"]["DutySwap"][];
+            /**
+             * Until
+             * Format: date
+             */
+            until: string;
+        };
+        /**
+         * DutyReason
+         * @description Why; empty where no reason is needed.
+         */
+        DutyReason: {
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+        };
+        /**
+         * DutyRoster
+         * @description A roster by name.
+         */
+        DutyRoster: {
+            /** Desk */
+            desk: boolean;
+            /** Id */
+            id: string;
+            /** Level */
+            level: number;
+            /** Reference */
+            reference: string;
+            /** Role Title */
+            role_title: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * DutyShift
+         * @description A planned shift; `absent` are those of its people who are noted as away at its beginning.
+         */
+        DutyShift: {
+            /** Absent */
+            absent: string[];
+            /** Crew */
+            crew: string;
+            /** Crew Title */
+            crew_title: string;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Edited */
+            edited: boolean;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Id */
+            id: string;
+            /** Mine */
+            mine: boolean;
+            /** People */
+            people: components["schemas"]["DutyPerson"][];
+            /** Roster */
+            roster: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "past" | "now" | "coming";
+            /** Title */
+            title: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * DutySignature
+         * @description Who signed, when.
+         */
+        DutySignature: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * DutySwap
+         * @description A swap, with what the reader may do about it.
+         */
+        DutySwap: {
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /** Decided By */
+            decided_by: string | null;
+            /** Decided Why */
+            decided_why: string;
+            /** Id */
+            id: string;
+            in_return: components["schemas"]["DutyShift"] | null;
+            /** May */
+            may: ("accepted" | "approved" | "refused" | "withdrawn")[];
+            other: components["schemas"]["DutyPerson"];
+            person: components["schemas"]["DutyPerson"];
+            /** Reason */
+            reason: string;
+            /** Roster */
+            roster: string;
+            shift: components["schemas"]["DutyShift"] | null;
+            /** State */
+            state: string;
+            /** State Title */
+            state_title: string;
+        };
+        /**
+         * DutyWatch
+         * @description Who is really on duty; `over_s` is by how much they have outstayed their planned end.
+         */
+        DutyWatch: {
+            /**
+             * Began At
+             * Format: date-time
+             */
+            began_at: string;
+            /** Crew Title */
+            crew_title: string;
+            /** Ends At */
+            ends_at: string | null;
+            /** How Title */
+            how_title: string;
+            /** Id */
+            id: string;
+            /** Mine */
+            mine: boolean;
+            /** Over S */
+            over_s: number;
+            /** People */
+            people: components["schemas"]["DutyPerson"][];
+            /** Shift Title */
+            shift_title: string;
+            /** Why */
+            why: string;
+        };
+        /**
+         * EditHeading
+         * @description What stands around the text.
+         */
+        EditHeading: {
+            /**
+             * Above
+             * @default
+             */
+            above: string;
+            /**
+             * Capacity
+             * @default
+             */
+            capacity: string;
+            /**
+             * Copies
+             * @default []
+             */
+            copies: string[];
+            /** Office */
+            office: string;
+            /**
+             * Place
+             * @default
+             */
+            place: string;
+            /**
+             * Signer Title
+             * @default
+             */
+            signer_title: string;
+            /** Subject */
+            subject: string;
+            /** Symbol */
+            symbol: string;
+            /**
+             * To
+             * @default []
+             */
+            to: string[];
+            /** Version */
+            version: number;
+        };
+        /**
+         * EditSection
+         * @description Other words for a section; `version` is that of the report as it was read.
+         */
+        EditSection: {
+            /**
+             * Shown
+             * @default true
+             */
+            shown: boolean;
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * EditShift
+         * @description Other people on a shift, by their ids.
+         */
+        EditShift: {
+            /** People */
+            people: string[];
+            /** Version */
+            version?: number | null;
+            /** Why */
+            why: string;
+        };
+        /**
+         * Effect
+         * @description What can honestly be said of the number; `says` are the sentences for people, `good` which way it went.
+         */
+        Effect: {
+            /** About */
+            about: string;
+            after: components["schemas"]["EffectWindow"] | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            before: components["schemas"]["EffectWindow"] | null;
+            /**
+             * Began At
+             * Format: date-time
+             */
+            began_at: string;
+            /** Better */
+            better: string | null;
+            /** Change */
+            change: number | null;
+            /** Code */
+            code: string;
+            /** Decimals */
+            decimals: number;
+            during: components["schemas"]["EffectWindow"] | null;
+            /** Ended At */
+            ended_at: string | null;
+            /**
+             * Good
+             * @enum {string}
+             */
+            good: "better" | "worse" | "neither" | "unknown";
+            /** Id */
+            id: string;
+            /** Indicator */
+            indicator: string | null;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "inside" | "above" | "below" | "unknown";
+            level_band: components["schemas"]["EffectBand"] | null;
+            /** Others */
+            others: components["schemas"]["EffectOther"][];
+            /** Points */
+            points: components["schemas"]["EffectPoint"][];
+            /** Says */
+            says: string[];
+            /**
+             * Step
+             * @enum {string}
+             */
+            step: "inside" | "above" | "below" | "unknown";
+            step_band: components["schemas"]["EffectBand"] | null;
+            /** Subject */
+            subject: string | null;
+            /** Subject Name */
+            subject_name: string;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "said" | "too_early" | "not_enough_before" | "not_enough_after" | "not_enough_weeks" | "running" | "no_indicator" | "no_values";
+            /** Why */
+            why: string | null;
+        };
+        /**
+         * EffectBand
+         * @description What is normal, by so many earlier weeks.
+         */
+        EffectBand: {
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** Middle */
+            middle: number;
+            /** Weeks */
+            weeks: number;
+        };
+        /**
+         * EffectOther
+         * @description Something else that went on in that time. That it did does not mean that it moved the number.
+         */
+        EffectOther: {
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /** Code */
+            code: string;
+            /** End */
+            end: string | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Same Place */
+            same_place: boolean;
+            /** Severity */
+            severity: number | null;
+            /** Title */
+            title: string;
+        };
+        /**
+         * EffectPoint
+         * @description A period: the number, and what it has been at that hour of that weekday in earlier weeks.
+         */
+        EffectPoint: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** High */
+            high: number | null;
+            /** Low */
+            low: number | null;
+            /** Middle */
+            middle: number | null;
+            /** Value */
+            value: number | null;
+        };
+        /**
+         * EffectWindow
+         * @description A stretch of time and what the number was in it.
+         */
+        EffectWindow: {
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /** Have */
+            have: number;
+            /** High */
+            high: number | null;
+            /** Low */
+            low: number | null;
+            /** Median */
+            median: number | null;
+            /** Of */
+            of: number;
+        };
+        /**
+         * EnterDirective
+         * @description The tasks into which it is split.
+         */
+        EnterDirective: {
+            /** Parts */
+            parts: components["schemas"]["PartOf"][];
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * EscalationPage
+         * @description A page of the ledger.
+         */
+        EscalationPage: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Next */
+            next: string | null;
+            /** Rows */
+            rows: components["schemas"]["EscalationRow"][];
+        };
+        /**
+         * EscalationRow
+         * @description A chain of the ledger.
+         */
+        EscalationRow: {
+            /** Area Name */
+            area_name: string | null;
+            /** Code */
+            code: string;
+            /** Due At */
+            due_at: string | null;
+            /** Href */
+            href: string;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Kind Title */
+            kind_title: string;
+            /** Left S */
+            left_s: number | null;
+            /** Severity */
+            severity: number | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "stopped" | "exhausted";
+            /** Steps */
+            steps: components["schemas"]["EscalationStep"][];
+            /** Stopped At */
+            stopped_at: string | null;
+            /** Stopped Why */
+            stopped_why: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * EscalationRule
+         * @description An escalation as it is declared.
+         */
+        EscalationRule: {
+            /**
+             * Counts From
+             * @enum {string}
+             */
+            counts_from: "start" | "due";
+            /** Id */
+            id: string;
+            /** Kind Title */
+            kind_title: string;
+            /** Reference */
+            reference: string;
+            /** Severities */
+            severities: number[];
+            /**
+             * Since
+             * Format: date
+             */
+            since: string;
+            /** Steps */
+            steps: string[];
+            /** Title */
+            title: string;
+            /** Until */
+            until: string | null;
+        };
+        /**
+         * EscalationRules
+         * @description All that is declared.
+         */
+        EscalationRules: {
+            /** Rows */
+            rows: components["schemas"]["EscalationRule"][];
+        };
+        /**
+         * EscalationStep
+         * @description A step: when it is due, whom it is for, and when it was taken.
+         */
+        EscalationStep: {
+            /** Done At */
+            done_at: string | null;
+            /**
+             * Due At
+             * Format: date-time
+             */
+            due_at: string;
+            /** Late S */
+            late_s: number | null;
+            /** Number */
+            number: number;
+            /** To */
+            to: string;
+        };
+        /**
+         * EventPage
+         * @description Events of other systems, the newest first, and the kinds that make alarms.
+         */
+        EventPage: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Kinds */
+            kinds: string[];
+            /** Rows */
+            rows: components["schemas"]["EventRow"][];
+        };
+        /**
+         * EventRow
+         * @description An event that another system or a person told of.
+         */
+        EventRow: {
+            /** Alarm */
+            alarm: string | null;
+            /** Area */
+            area: string | null;
+            /** Area Name */
+            area_name: string | null;
+            /**
+             * Began At
+             * Format: date-time
+             */
+            began_at: string;
+            /** By */
+            by: string;
+            /** Confidence */
+            confidence: number | null;
+            /** Detection */
+            detection: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Event */
+            event: string;
+            /** Evidence */
+            evidence: string | null;
+            /** External */
+            external: string;
+            /** Kind */
+            kind: string;
+            /** Place */
+            place: number[] | null;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Source */
+            source: string;
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * EventTaken
+         * @description What became of an event: `new`, `known` or `ended`, and why it calls nobody, in words, when it does not.
+         */
+        EventTaken: {
+            /**
+             * Became
+             * @enum {string}
+             */
+            became: "new" | "known" | "ended";
+            /** Detection */
+            detection: string | null;
+            /** Event */
+            event: string;
+            /** Why */
+            why: string;
+            /** Why Text */
+            why_text: string;
+        };
+        /**
+         * EvidenceRow
+         * @description What proves something; `href` is the file.
+         */
+        EvidenceRow: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Attachment */
+            attachment: string | null;
+            /** By Name */
+            by_name: string;
+            /** Href */
+            href: string | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Place */
+            place: [
+                number,
+                number
+            ] | null;
+            /** Text */
+            text: string;
+            /**
+             * Told At
+             * Format: date-time
+             */
+            told_at: string;
+        };
+        /**
+         * ExtensionRow
+         * @description More time that was asked for, and what was decided.
+         */
+        ExtensionRow: {
+            /** Answer */
+            answer: string;
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /** Asked By */
+            asked_by: string;
+            /** Decided At */
+            decided_at: string | null;
+            /** Decided By */
+            decided_by: string | null;
+            /** Granted */
+            granted: boolean | null;
+            /** New Due At */
+            new_due_at: string | null;
+            /**
+             * Old Due At
+             * Format: date-time
+             */
+            old_due_at: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /** Why */
+            why: string;
+        };
+        /**
+         * FaultRow
+         * @description That a directive was entered wrongly.
+         */
+        FaultRow: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By Name */
+            by_name: string;
+            /** Mended At */
+            mended_at: string | null;
+            /** Why */
+            why: string;
         };
         /**
          * Figure
@@ -1382,6 +5313,72 @@ export interface components {
             sources: components["schemas"]["SourcesBrief"];
         };
         /**
+         * FindingPage
+         * @description The auditor's page. `asleep` when it has not looked for too long: then an empty list means nothing.
+         */
+        FindingPage: {
+            /** Asleep */
+            asleep: boolean;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Kinds */
+            kinds: string[];
+            /** Ran At */
+            ran_at: string | null;
+            /** Rows */
+            rows: components["schemas"]["FindingRow"][];
+        };
+        /**
+         * FindingRow
+         * @description Something that lacks an owner or a next step, or did.
+         */
+        FindingRow: {
+            /** Code */
+            code: string;
+            /**
+             * Found At
+             * Format: date-time
+             */
+            found_at: string;
+            /** Gone At */
+            gone_at: string | null;
+            /** Href */
+            href: string;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Kind Title */
+            kind_title: string;
+            /** Lacks */
+            lacks: string;
+            /** Lacks Title */
+            lacks_title: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+        };
+        /**
+         * FinishStep
+         * @description Mark a step done, with what it gives and what proves it.
+         */
+        FinishStep: {
+            /** Evidence */
+            evidence?: string | null;
+            /** Files */
+            files?: string[];
+            measured?: components["schemas"]["Reading"] | null;
+            /** Outputs */
+            outputs?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * Formula
          * @description The formula a number came from.
          */
@@ -1404,6 +5401,70 @@ export interface components {
             coordinates: unknown[];
             /** Type */
             type: string;
+        };
+        /**
+         * GiveBack
+         * @description Give a version back, with words.
+         */
+        GiveBack: {
+            /** Reason */
+            reason: string;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * Heading
+         * @description What stands around the text of an official document (NĐ 30/2020): the office, its number, who is told.
+         *
+         *     `above` is the office that the issuing one belongs to; `symbol` follows the number ("BC-TTĐH"); `capacity` is in
+         *     whose name the signer signs ("KT. GIÁM ĐỐC"), empty for their own; `signer_title` is their office.
+         */
+        Heading: {
+            /**
+             * Above
+             * @default
+             */
+            above: string;
+            /**
+             * Capacity
+             * @default
+             */
+            capacity: string;
+            /**
+             * Copies
+             * @default []
+             */
+            copies: string[];
+            /**
+             * Office
+             * @default
+             */
+            office: string;
+            /**
+             * Place
+             * @default
+             */
+            place: string;
+            /**
+             * Signer Title
+             * @default
+             */
+            signer_title: string;
+            /**
+             * Subject
+             * @default
+             */
+            subject: string;
+            /**
+             * Symbol
+             * @default
+             */
+            symbol: string;
+            /**
+             * To
+             * @default []
+             */
+            to: string[];
         };
         /**
          * Headline
@@ -1491,6 +5552,9 @@ export interface components {
          * @description An incident with its steps, clocks, alarms and log.
          */
         Incident: {
+            aim: components["schemas"]["IncidentAim"] | null;
+            /** Alarm Count */
+            alarm_count: number;
             /** Alarms */
             alarms: components["schemas"]["AlarmRow"][];
             /**
@@ -1498,20 +5562,71 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** Category */
+            category: string | null;
             /** Clocks */
             clocks: components["schemas"]["IncidentClock"][];
             closing: components["schemas"]["Closing"] | null;
+            /** Files */
+            files: components["schemas"]["Attachment"][];
+            /** Ladder */
+            ladder: string | null;
+            /** Lead Role */
+            lead_role: string;
+            /** Lead Role Title */
+            lead_role_title: string;
+            /** Links */
+            links: components["schemas"]["IncidentLink"][];
             /** Log */
             log: components["schemas"]["LogEntry"][];
+            merged_into: components["schemas"]["IncidentLink"] | null;
+            /** Participants */
+            participants: components["schemas"]["IncidentParticipant"][];
             /** Position */
             position: number;
             /** Procedure Title */
             procedure_title: string | null;
+            /** Procedure Version */
+            procedure_version: string;
             /** Reference */
             reference: string | null;
+            /** Reopened */
+            reopened: number;
+            /** Resources */
+            resources: components["schemas"]["IncidentResource"][];
             row: components["schemas"]["IncidentRow"];
+            /** Severity Text */
+            severity_text: string | null;
             /** Steps */
             steps: components["schemas"]["Step"][];
+        };
+        /**
+         * IncidentAim
+         * @description The number that an incident means to move.
+         */
+        IncidentAim: {
+            /** Indicator */
+            indicator: string;
+            /** Subject */
+            subject: string;
+            /** Subject Name */
+            subject_name: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * IncidentChoices
+         * @description What may be chosen for incidents: kinds, procedures, units, indicators.
+         */
+        IncidentChoices: {
+            /** Indicators */
+            indicators: components["schemas"]["AimBrief"][];
+            /** Kinds */
+            kinds: components["schemas"]["IncidentKindBrief"][];
+            /** Procedures */
+            procedures: components["schemas"]["ProcedureBrief"][];
+            /** Units */
+            units: components["schemas"]["UnitBrief"][];
         };
         /**
          * IncidentClock
@@ -1533,6 +5648,68 @@ export interface components {
             time_left_s: number | null;
             /** Title */
             title: string;
+        };
+        /**
+         * IncidentKindBrief
+         * @description A kind of incident.
+         */
+        IncidentKindBrief: {
+            /** Categories */
+            categories: components["schemas"]["CategoryBrief"][];
+            /** Id */
+            id: string;
+            /** Reference */
+            reference: string;
+            /** Severities */
+            severities: components["schemas"]["SeverityWords"][];
+            /** Title */
+            title: string;
+        };
+        /**
+         * IncidentLink
+         * @description Another incident, and what it is to this one; its title and state only for those who may see it.
+         */
+        IncidentLink: {
+            /** Code */
+            code: string;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "primary" | "secondary" | "duplicate_of" | "duplicate" | "related" | "split_from" | "split_into" | "merged_from" | "merged_into";
+            /** State */
+            state: ("open" | "closed") | null;
+            /** Title */
+            title: string | null;
+        };
+        /**
+         * IncidentNext
+         * @description Who has it and what comes next, as one line (`said`) and in its parts; the time left is the server's.
+         */
+        IncidentNext: {
+            /** Due At */
+            due_at: string | null;
+            /** Holder */
+            holder: string;
+            /** More */
+            more: number;
+            /** Said */
+            said: string;
+            /** Started */
+            started: boolean;
+            /** Step */
+            step: string | null;
+            /** Time Left S */
+            time_left_s: number | null;
+            /** Title */
+            title: string;
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "step" | "close" | "watch" | "decide" | "primary" | "nothing";
         };
         /**
          * IncidentOpened
@@ -1562,6 +5739,59 @@ export interface components {
             rows: components["schemas"]["IncidentRow"][];
         };
         /**
+         * IncidentParticipant
+         * @description Who takes part, and as what.
+         */
+        IncidentParticipant: {
+            /** As What */
+            as_what: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Person */
+            person: string | null;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Unit */
+            unit: string | null;
+            /** Until */
+            until: string | null;
+        };
+        /**
+         * IncidentResource
+         * @description A vehicle, people or equipment, with its stamps; `next` are the states it may still come to.
+         */
+        IncidentResource: {
+            /** Count */
+            count: number;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "vehicle" | "people" | "equipment";
+            /** Name */
+            name: string;
+            /** Next */
+            next: ("requested" | "assigned" | "on_the_way" | "arrived" | "released")[];
+            /** Stamps */
+            stamps: components["schemas"]["ResourceStamp"][];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "requested" | "assigned" | "on_the_way" | "arrived" | "released";
+            /** Unit */
+            unit: string | null;
+            /** Unit Name */
+            unit_name: string | null;
+        };
+        /**
          * IncidentRow
          * @description An incident in a list.
          */
@@ -1572,12 +5802,21 @@ export interface components {
             area: string | null;
             /** Area Name */
             area_name: string | null;
+            /** Category Title */
+            category_title: string | null;
             /** Closed At */
             closed_at: string | null;
             /** Code */
             code: string;
+            /** Duplicate Of */
+            duplicate_of: string | null;
             /** Id */
             id: string;
+            /** Kind */
+            kind: string;
+            /** Kind Title */
+            kind_title: string | null;
+            next: components["schemas"]["IncidentNext"];
             /** Next Due At */
             next_due_at: string | null;
             /**
@@ -1585,14 +5824,25 @@ export interface components {
              * Format: date-time
              */
             opened_at: string;
+            /** Overdue */
+            overdue: boolean;
             /** Owner */
             owner: string | null;
             /** Owner Person */
             owner_person: string | null;
             /** Owner Unit */
             owner_unit: string | null;
+            /** Place */
+            place: [
+                number,
+                number
+            ] | null;
+            /** Place Text */
+            place_text: string;
             /** Procedure */
             procedure: string | null;
+            /** Resolve By */
+            resolve_by: string | null;
             /**
              * Severity
              * @enum {integer}
@@ -1610,6 +5860,8 @@ export interface components {
             subject: components["schemas"]["Subject"];
             /** Title */
             title: string;
+            /** Version */
+            version: number;
         };
         /**
          * IndicatorPoint
@@ -1738,6 +5990,70 @@ export interface components {
             value: string;
         };
         /**
+         * LeagueAnswer
+         * @description The league of units in a period, and what makes its numbers shaky.
+         */
+        LeagueAnswer: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /** Caveats */
+            caveats: string[];
+            /** Code */
+            code: string | null;
+            /** Counted */
+            counted: number;
+            /** Directives */
+            directives: number;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /** Entered */
+            entered: number;
+            /** Entered Late */
+            entered_late: number;
+            /** Entered Wrong */
+            entered_wrong: number;
+            /** Intact */
+            intact: boolean | null;
+            /** Least */
+            least: number;
+            /** Published */
+            published: boolean;
+            /** Reference */
+            reference: string;
+            /** Rows */
+            rows: components["schemas"]["StandingRow"][];
+            /** Rules */
+            rules: string;
+            /** Sha256 */
+            sha256: string | null;
+            /** Share */
+            share: number | null;
+            /** Without Deadline */
+            without_deadline: number;
+        };
+        /**
+         * Leave
+         * @description Something ends, perhaps with a reason.
+         */
+        Leave: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
          * Limit
          * @description A legal or agreed limit; at least one of low and high is given.
          */
@@ -1752,6 +6068,38 @@ export interface components {
             title: string;
             /** Unit */
             unit: string;
+        };
+        /**
+         * LinkDirective
+         * @description The incident it is about and the number that it means to move; null takes a link away.
+         */
+        LinkDirective: {
+            /** Incident */
+            incident?: string | null;
+            /** Indicator */
+            indicator?: string | null;
+            /** Indicator Subject */
+            indicator_subject?: string | null;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * LinkTo
+         * @description Another incident (id or code) is something to this one.
+         */
+        LinkTo: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "primary" | "secondary" | "duplicate_of" | "duplicate" | "related";
+            /** Other */
+            other: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /**
          * LiveAlarm
@@ -1806,6 +6154,91 @@ export interface components {
             what: string;
         };
         /**
+         * MaintenanceChoice
+         * @description Something that a window can be of.
+         */
+        MaintenanceChoice: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * MaintenancePage
+         * @description Maintenance windows, and of what one can be planned.
+         */
+        MaintenancePage: {
+            /** Areas */
+            areas: components["schemas"]["MaintenanceChoice"][];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Detections */
+            detections: components["schemas"]["MaintenanceChoice"][];
+            /** May Plan */
+            may_plan: boolean;
+            /** Rows */
+            rows: components["schemas"]["MaintenanceRow"][];
+            /** Sources */
+            sources: components["schemas"]["MaintenanceChoice"][];
+        };
+        /**
+         * MaintenanceRow
+         * @description A maintenance window; `state` is planned, on or over, `held` how many alarms it holds back now.
+         */
+        MaintenanceRow: {
+            /** Area */
+            area: string | null;
+            /** Area Name */
+            area_name: string | null;
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /** By */
+            by: string;
+            /** Detection */
+            detection: string | null;
+            /** Detection Title */
+            detection_title: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Ended By */
+            ended_by: string | null;
+            /** Entity */
+            entity: string | null;
+            /** Entity Name */
+            entity_name: string | null;
+            /** Held */
+            held: number;
+            /** Id */
+            id: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** May End */
+            may_end: boolean;
+            /** Reason */
+            reason: string;
+            /** Source */
+            source: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "planned" | "on" | "over";
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
          * ManyResult
          * @description What became of each: those done, and those refused with a problem.
          */
@@ -1816,6 +6249,46 @@ export interface components {
             refused: {
                 [key: string]: string;
             };
+        };
+        /**
+         * MapFrame
+         * @description What the map of a report shows: areas of a day (coloured when named), and points.
+         */
+        MapFrame: {
+            /**
+             * As Of
+             * Format: date
+             */
+            as_of: string;
+            /**
+             * Caption
+             * @default
+             */
+            caption: string;
+            /**
+             * Marked
+             * @default []
+             */
+            marked: string[];
+            /**
+             * Places
+             * @default []
+             */
+            places: components["schemas"]["MapPlace"][];
+        };
+        /**
+         * MapPlace
+         * @description A point on the map of a report: where, what it is called, and how grave.
+         */
+        MapPlace: {
+            /** Label */
+            label: string;
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
+            /** Severity */
+            severity?: number | null;
         };
         /**
          * MappingSaved
@@ -1842,6 +6315,127 @@ export interface components {
             rows: components["schemas"]["MappingSaved"][];
         };
         /**
+         * MergeInto
+         * @description Let an incident go into another (id or code).
+         */
+        MergeInto: {
+            /** Into */
+            into: string;
+            /** Reason */
+            reason: string;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * MoveResource
+         * @description A resource has come further.
+         */
+        MoveResource: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * To
+             * @enum {string}
+             */
+            to: "assigned" | "on_the_way" | "arrived" | "released";
+        };
+        /**
+         * MoveSwap
+         * @description Accept, approve, refuse or withdraw a swap.
+         */
+        MoveSwap: {
+            /**
+             * To
+             * @enum {string}
+             */
+            to: "accepted" | "approved" | "refused" | "withdrawn";
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+        };
+        /**
+         * MyTasks
+         * @description What somebody has to do, whole, so that a phone can keep it; `me` is whose it is.
+         */
+        MyTasks: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Me */
+            me: string;
+            /** Tasks */
+            tasks: components["schemas"]["TaskDetail"][];
+        };
+        /**
+         * NewBackTest
+         * @description Try a detection on the last days, as it is and as it is proposed, for so many people at the desk.
+         */
+        NewBackTest: {
+            /** @default {} */
+            change: components["schemas"]["BackTestChange"];
+            /**
+             * Days
+             * @default 30
+             */
+            days: number;
+            /** Detection */
+            detection: string;
+            /**
+             * Operators
+             * @default 1
+             */
+            operators: number;
+        };
+        /**
+         * NewDirective
+         * @description An order to register; with `parts` it is entered and split into tasks at once.
+         */
+        NewDirective: {
+            /** Incident */
+            incident?: string | null;
+            /** Indicator */
+            indicator?: string | null;
+            /** Indicator Subject */
+            indicator_subject?: string | null;
+            paper: components["schemas"]["Paper"];
+            /** Parts */
+            parts?: components["schemas"]["PartOf"][];
+            /** Received At */
+            received_at?: string | null;
+            /** Replaces */
+            replaces?: string | null;
+            /**
+             * Urgent
+             * @default false
+             */
+            urgent: boolean;
+        };
+        /**
+         * NewDraft
+         * @description Begin a draft: a text, or a copy of the version that it is based on.
+         */
+        NewDraft: {
+            /**
+             * Based On
+             * @default 0
+             */
+            based_on: number;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Text */
+            text?: string | null;
+        };
+        /**
          * NewIncident
          * @description Open an incident by itself (then with a title), or from several alarms.
          */
@@ -1850,8 +6444,22 @@ export interface components {
             alarms?: string[];
             /** Area */
             area?: string | null;
+            /** Category */
+            category?: string | null;
             /** Entity */
             entity?: string | null;
+            /** Kind */
+            kind?: string | null;
+            /** Place */
+            place?: [
+                number,
+                number
+            ] | null;
+            /**
+             * Place Text
+             * @default
+             */
+            place_text: string;
             /** Procedure */
             procedure?: string | null;
             /** Severity */
@@ -1863,6 +6471,82 @@ export interface components {
             title: string;
         };
         /**
+         * NewReport
+         * @description A report to be drafted: of a time (situation, bulletin), or of an incident (after action).
+         */
+        NewReport: {
+            /** Begin */
+            begin?: string | null;
+            /** End */
+            end?: string | null;
+            /** Incident */
+            incident?: string | null;
+            kind: components["schemas"]["ReportKind"];
+            /**
+             * Language
+             * @default vi
+             */
+            language: string;
+        };
+        /**
+         * NoteAbsence
+         * @description Somebody (oneself, when nobody is named) will be away.
+         */
+        NoteAbsence: {
+            /** Person */
+            person?: string | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
+         * OfferRow
+         * @description To whom a task is offered.
+         */
+        OfferRow: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By Name */
+            by_name: string;
+            /** Person */
+            person: string | null;
+            /** Person Name */
+            person_name: string | null;
+            /** Unit */
+            unit: string | null;
+            /** Unit Name */
+            unit_name: string | null;
+            /** Why */
+            why: string;
+        };
+        /**
+         * OfferTask
+         * @description To whom a task is handed over, and why.
+         */
+        OfferTask: {
+            /** Person */
+            person?: string | null;
+            /** Reason */
+            reason: string;
+            /** Unit */
+            unit?: string | null;
+        };
+        /**
          * OpenIncident
          * @description Open an incident from an alarm; without a procedure, the one the detection names.
          */
@@ -1871,6 +6555,16 @@ export interface components {
             procedure?: string | null;
             /** Title */
             title?: string | null;
+        };
+        /**
+         * OutputChoice
+         * @description One of the choices of an output.
+         */
+        OutputChoice: {
+            /** Key */
+            key: string;
+            /** Title */
+            title: string;
         };
         /**
          * Overview
@@ -1891,6 +6585,96 @@ export interface components {
             sources: components["schemas"]["SourcesBrief"];
             /** Stations */
             stations: components["schemas"]["StationBrief"][];
+        };
+        /**
+         * Paper
+         * @description What the document says. `number` is the number with its sign, e.g. `1234/UBND-KT`; the year is of its date.
+         */
+        Paper: {
+            /** Attachment */
+            attachment?: string | null;
+            /**
+             * Attachment Name
+             * @default
+             */
+            attachment_name: string;
+            /**
+             * Issued On
+             * Format: date
+             */
+            issued_on: string;
+            /** Issuer */
+            issuer: string;
+            /** Number */
+            number: string;
+            /** Signer */
+            signer: string;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * PartOf
+         * @description A task of a directive for one unit; due by a day (its office hours), at an instant, or by the rules.
+         */
+        PartOf: {
+            /** Due At */
+            due_at?: string | null;
+            /** Due On */
+            due_on?: string | null;
+            /**
+             * Part
+             * @enum {string}
+             */
+            part: "lead" | "coordinate";
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+            /** Unit */
+            unit: string;
+            /** Wants */
+            wants?: ("note" | "photo" | "file") | null;
+        };
+        /**
+         * PartRow
+         * @description What a unit has of a directive, as everybody who sees the directive sees it.
+         */
+        PartRow: {
+            /** Code */
+            code: string;
+            /** Due At */
+            due_at: string | null;
+            /** Extension Asked */
+            extension_asked: boolean;
+            /** On Time */
+            on_time: boolean | null;
+            /** Overdue */
+            overdue: boolean;
+            /** Part */
+            part: string;
+            /** Percent */
+            percent: number;
+            /** State */
+            state: string;
+            /** State Title */
+            state_title: string;
+            /** Task */
+            task: string;
+            /** Unit */
+            unit: string;
+            /** Unit Name */
+            unit_name: string;
         };
         /**
          * PeopleRows
@@ -1919,6 +6703,53 @@ export interface components {
             unit: string | null;
         };
         /**
+         * PersonRef
+         * @description Who did something: an id to look up and the name as it was then. The platform itself is nobody (None).
+         */
+        PersonRef: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * PlanMaintenance
+         * @description Say that alarms are out of service from then until then; what is given must all hold, one at least.
+         */
+        PlanMaintenance: {
+            /** Area */
+            area?: string | null;
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /** Detection */
+            detection?: string | null;
+            /** Entity */
+            entity?: string | null;
+            /** Reason */
+            reason: string;
+            /** Source */
+            source?: string | null;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+        };
+        /**
+         * PrepareHandover
+         * @description Put together what is open for the next shift, with a word to it.
+         */
+        PrepareHandover: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
          * Problem
          * @description RFC 9457: what went wrong, in the caller's words; `key` and `params` are for programs.
          */
@@ -1941,6 +6772,306 @@ export interface components {
             where?: string | null;
         };
         /**
+         * ProcedureBrief
+         * @description A procedure that may be chosen.
+         */
+        ProcedureBrief: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * ProcedureChange
+         * @description One difference in words; `what` is added, removed, moved or changed.
+         */
+        ProcedureChange: {
+            /** After */
+            after: string;
+            /** Before */
+            before: string;
+            /** Part */
+            part: string;
+            /** Part Title */
+            part_title: string;
+            /** Step */
+            step: string;
+            /** Step Title */
+            step_title: string;
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "added" | "removed" | "moved" | "changed";
+        };
+        /**
+         * ProcedureChecked
+         * @description What became of a text: mistakes, or steps.
+         */
+        ProcedureChecked: {
+            /** Mistakes */
+            mistakes: components["schemas"]["ProcedureMistake"][];
+            /** Steps */
+            steps: components["schemas"]["ProcedureStep"][];
+            /** Title */
+            title: string;
+        };
+        /**
+         * ProcedureDiff
+         * @description How two versions differ.
+         */
+        ProcedureDiff: {
+            /** After */
+            after: number;
+            /** Before */
+            before: number;
+            /** Changes */
+            changes: components["schemas"]["ProcedureChange"][];
+        };
+        /**
+         * ProcedureList
+         * @description The library.
+         */
+        ProcedureList: {
+            /** Rows */
+            rows: components["schemas"]["ProcedureRow"][];
+        };
+        /**
+         * ProcedureMistake
+         * @description What is wrong with a text, on which line, and what to do.
+         */
+        ProcedureMistake: {
+            /** Line */
+            line: number;
+            /** Todo */
+            todo: string;
+            /** What */
+            what: string;
+        };
+        /**
+         * ProcedureOutput
+         * @description What a step gives.
+         */
+        ProcedureOutput: {
+            /** Choices */
+            choices: string[];
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Required */
+            required: boolean;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
+        };
+        /**
+         * ProcedurePage
+         * @description A procedure, read in one version.
+         */
+        ProcedurePage: {
+            /** Closes */
+            closes: string;
+            /** Id */
+            id: string;
+            /** Kind Title */
+            kind_title: string | null;
+            /** Ladder */
+            ladder: string | null;
+            /** Lead Title */
+            lead_title: string;
+            /** Reference */
+            reference: string;
+            shown: components["schemas"]["ProcedureVersionRow"];
+            /** Steps */
+            steps: components["schemas"]["ProcedureStep"][];
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+            /** Versions */
+            versions: components["schemas"]["ProcedureVersionRow"][];
+            /** Yaml */
+            yaml: string;
+        };
+        /**
+         * ProcedureRow
+         * @description A procedure in the library.
+         */
+        ProcedureRow: {
+            /** Drafts */
+            drafts: number;
+            /** Holds Since */
+            holds_since: string | null;
+            /** Id */
+            id: string;
+            /** In Review */
+            in_review: number;
+            /** Kind Title */
+            kind_title: string | null;
+            /** Label */
+            label: string;
+            /** Lead Title */
+            lead_title: string;
+            /** Number */
+            number: number;
+            /** Pack */
+            pack: string;
+            /** Reference */
+            reference: string;
+            /** Steps */
+            steps: number;
+            /** Title */
+            title: string;
+        };
+        /**
+         * ProcedureStep
+         * @description A step of a procedure; steps of one `row` may run at the same time.
+         */
+        ProcedureStep: {
+            /** After */
+            after: string[];
+            /** Id */
+            id: string;
+            /** Outputs */
+            outputs: components["schemas"]["ProcedureOutput"][];
+            /** Role */
+            role: string;
+            /** Role Title */
+            role_title: string;
+            /** Row */
+            row: number;
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string | null;
+            /** Wants */
+            wants: string | null;
+            /** When */
+            when: string[];
+            /** Within S */
+            within_s: number;
+            /** Working */
+            working: boolean;
+        };
+        /**
+         * ProcedureText
+         * @description A text to be looked at.
+         */
+        ProcedureText: {
+            /** Text */
+            text: string;
+        };
+        /**
+         * ProcedureVersionRow
+         * @description A version; number 0 is the pack's file. `holds` is the one that holds now.
+         */
+        ProcedureVersionRow: {
+            /** Author Ids */
+            author_ids: string[];
+            /** Authors */
+            authors: string[];
+            /** Based On */
+            based_on: number;
+            /** Changed At */
+            changed_at: string | null;
+            /** Effective At */
+            effective_at: string | null;
+            /** Holds */
+            holds: boolean;
+            /** Label */
+            label: string;
+            /** Mistakes */
+            mistakes: components["schemas"]["ProcedureMistake"][];
+            /** Note */
+            note: string;
+            /** Number */
+            number: number;
+            /** Review */
+            review: string;
+            /** Reviewed At */
+            reviewed_at: string | null;
+            /** Reviewer */
+            reviewer: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "pack" | "draft" | "review" | "approved" | "withdrawn";
+            /** Submitted At */
+            submitted_at: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * ProgressRow
+         * @description A report of progress.
+         */
+        ProgressRow: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By Name */
+            by_name: string;
+            /** Files */
+            files: string[];
+            /** Percent */
+            percent: number;
+            /** Text */
+            text: string;
+            /**
+             * Told At
+             * Format: date-time
+             */
+            told_at: string;
+        };
+        /**
+         * ProgressTask
+         * @description How far it is.
+         */
+        ProgressTask: {
+            /** At */
+            at?: string | null;
+            /** Attachments */
+            attachments?: string[];
+            /** Percent */
+            percent: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * ProveTask
+         * @description What proves something: words, or the id of an attachment.
+         */
+        ProveTask: {
+            /** Accuracy M */
+            accuracy_m?: number | null;
+            /** At */
+            at?: string | null;
+            /** Attachment */
+            attachment?: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "note" | "photo" | "file";
+            /** Place */
+            place?: [
+                number,
+                number
+            ] | null;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
+        /**
          * ProvinceBrief
          * @description The province this installation serves.
          */
@@ -1960,6 +7091,54 @@ export interface components {
             name: string;
             /** Tz */
             tz: string;
+        };
+        /**
+         * PublicationRow
+         * @description A league that was published.
+         */
+        PublicationRow: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By Name */
+            by_name: string;
+            /** Code */
+            code: string;
+            /** Number */
+            number: number;
+            /** Quarter */
+            quarter: number;
+            /** Sha256 */
+            sha256: string;
+            /** Why */
+            why: string;
+            /** Year */
+            year: number;
+        };
+        /**
+         * Publications
+         * @description What was published, newest first.
+         */
+        Publications: {
+            /** Rows */
+            rows: components["schemas"]["PublicationRow"][];
+        };
+        /**
+         * PublishLeague
+         * @description The quarter to publish; a correction of one that was published says why.
+         */
+        PublishLeague: {
+            /** Quarter */
+            quarter: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Year */
+            year: number;
         };
         /**
          * QuarantinePage
@@ -2003,6 +7182,131 @@ export interface components {
             state: string;
         };
         /**
+         * RateActor
+         * @description A thing that calls often.
+         */
+        RateActor: {
+            /** Alarm */
+            alarm: string;
+            /** Alarms */
+            alarms: number;
+            /** Chattered */
+            chattered: boolean;
+            /** Events */
+            events: number;
+            /**
+             * Severity
+             * @enum {integer}
+             */
+            severity: 1 | 2 | 3 | 4;
+            /** Share */
+            share: number;
+            subject: components["schemas"]["Subject"];
+            /** Title */
+            title: string;
+        };
+        /**
+         * RateBar
+         * @description A piece of the period; null is not known.
+         */
+        RateBar: {
+            /** Alarms */
+            alarms: number | null;
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /** Floods */
+            floods: number | null;
+            /** Operators */
+            operators: number | null;
+            /** Peak */
+            peak: number | null;
+        };
+        /**
+         * RatePage
+         * @description The rate of alarms after EEMUA 191; null is not known.
+         */
+        RatePage: {
+            /** Actors */
+            actors: components["schemas"]["RateActor"][];
+            /** Alarms */
+            alarms: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Average */
+            average: number | null;
+            /** Bar S */
+            bar_s: number;
+            /** Bars */
+            bars: components["schemas"]["RateBar"][];
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /** Chattering */
+            chattering: components["schemas"]["AlarmRow"][];
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /** Flood Share */
+            flood_share: number | null;
+            /** Floods */
+            floods: number | null;
+            /** Known Since */
+            known_since: string | null;
+            /** Operators */
+            operators: number | null;
+            /** Peak */
+            peak: number | null;
+            /** Peak At */
+            peak_at: string | null;
+            /**
+             * Period
+             * @enum {string}
+             */
+            period: "24h" | "7d" | "30d";
+            /** Raised */
+            raised: number;
+            /** Shares */
+            shares: components["schemas"]["RateShare"][];
+            /** Shelved */
+            shelved: components["schemas"]["AlarmRow"][];
+            /** Stale */
+            stale: components["schemas"]["AlarmRow"][];
+            /** Standing */
+            standing: {
+                [key: string]: number;
+            };
+            /** Steps */
+            steps: number;
+            /** Steps Of */
+            steps_of: number;
+            /** Stormed */
+            stormed: number;
+        };
+        /**
+         * RateShare
+         * @description How many alarms were of a severity, and how many should be; 3 stands for 3 and 4.
+         */
+        RateShare: {
+            /** Alarms */
+            alarms: number;
+            /** Goal */
+            goal: number;
+            /** Severity */
+            severity: number;
+            /** Share */
+            share: number | null;
+        };
+        /**
          * RawLine
          * @description The raw line a reading was read from.
          */
@@ -2013,10 +7317,47 @@ export interface components {
             text: string;
         };
         /**
+         * ReadItems
+         * @description These things of a handover have been read.
+         */
+        ReadItems: {
+            /** Keys */
+            keys: string[];
+        };
+        /**
+         * Reading
+         * @description A reading as evidence: a value with its unit, or the series (and instant) that it is of.
+         */
+        Reading: {
+            /** At */
+            at?: string | null;
+            /** Attribute */
+            attribute?: string | null;
+            /** Entity */
+            entity?: string | null;
+            /**
+             * Unit
+             * @default
+             */
+            unit: string;
+            /** Value */
+            value?: number | null;
+        };
+        /**
          * Reopen
          * @description Reopen a closed incident, with the reason.
          */
         Reopen: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ReplaceDirective
+         * @description The directive that stands in its place, and why.
+         */
+        ReplaceDirective: {
+            /** By */
+            by: string;
             /** Reason */
             reason: string;
         };
@@ -2031,12 +7372,402 @@ export interface components {
             source?: string | null;
         };
         /**
+         * ReplayDirective
+         * @description A directive as it stood.
+         */
+        ReplayDirective: {
+            /** Code */
+            code: string;
+            /** Id */
+            id: string;
+            /** Number */
+            number: string;
+            /** State */
+            state: string;
+            /** Title */
+            title: string;
+            /** Urgent */
+            urgent: boolean;
+        };
+        /**
+         * ReplayLine
+         * @description A line of the log, and what it is about.
+         */
+        ReplayLine: {
+            /** About */
+            about: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By Name */
+            by_name: string | null;
+            /** Code */
+            code: string;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+            /** What */
+            what: string;
+        };
+        /**
+         * ReplayMark
+         * @description How busy a step was.
+         */
+        ReplayMark: {
+            /** Alarms */
+            alarms: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Incidents */
+            incidents: number;
+            /** Lines */
+            lines: number;
+            /** Severity */
+            severity: number | null;
+        };
+        /**
+         * ReplayMoment
+         * @description The picture of an instant, as it was known then. `left_out` counts what did not fit, by kind.
+         */
+        ReplayMoment: {
+            /** Alarms */
+            alarms: components["schemas"]["AlarmRow"][];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Directives */
+            directives: components["schemas"]["ReplayDirective"][];
+            /** Incidents */
+            incidents: components["schemas"]["IncidentRow"][];
+            /**
+             * Known At
+             * Format: date-time
+             */
+            known_at: string;
+            /** Left Out */
+            left_out: {
+                [key: string]: number;
+            };
+            /** Lines */
+            lines: components["schemas"]["ReplayLine"][];
+            /**
+             * Now
+             * Format: date-time
+             */
+            now: string;
+            /** Stages */
+            stages: components["schemas"]["ReplayStage"][];
+            /** Stations */
+            stations: components["schemas"]["StationBrief"][];
+            /** Tasks */
+            tasks: components["schemas"]["ReplayTask"][];
+        };
+        /**
+         * ReplaySpan
+         * @description How busy each step of a time was; steps in which nothing was written are left out.
+         */
+        ReplaySpan: {
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /** Kept Since */
+            kept_since: string | null;
+            /** Marks */
+            marks: components["schemas"]["ReplayMark"][];
+            /**
+             * Now
+             * Format: date-time
+             */
+            now: string;
+            /** Step S */
+            step_s: number;
+        };
+        /**
+         * ReplayStage
+         * @description The stage of a hazard as it stood.
+         */
+        ReplayStage: {
+            /** Hazard */
+            hazard: string;
+            /** Stage */
+            stage: number;
+        };
+        /**
+         * ReplayTask
+         * @description A task as it stood.
+         */
+        ReplayTask: {
+            /** About Code */
+            about_code: string;
+            /** Code */
+            code: string;
+            /** Due At */
+            due_at: string | null;
+            /** Id */
+            id: string;
+            /** Overdue */
+            overdue: boolean;
+            /** Person */
+            person: string | null;
+            /** State */
+            state: string;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string | null;
+        };
+        /**
          * Replayed
          * @description How many batches go through the mapping again; the applier does it at once, the rows then say what came of it.
          */
         Replayed: {
             /** Batches */
             batches: number;
+        };
+        /**
+         * ReportClock
+         * @description A report that is drafted by itself, and when next.
+         */
+        ReportClock: {
+            /** Due At */
+            due_at: string | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Reference */
+            reference: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * ReportDetail
+         * @description A report with everything on its page.
+         */
+        ReportDetail: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Downloads */
+            downloads: components["schemas"]["ReportDownload"][];
+            /** Dropped Why */
+            dropped_why: string;
+            /** Editions */
+            editions: components["schemas"]["ReportEdition"][];
+            heading: components["schemas"]["Heading"];
+            /**
+             * Known At
+             * Format: date-time
+             */
+            known_at: string;
+            /** Language */
+            language: string;
+            /** Log */
+            log: components["schemas"]["LogEntry"][];
+            /** May Edit */
+            may_edit: boolean;
+            /** May Sign */
+            may_sign: boolean;
+            /** Next Number */
+            next_number: number | null;
+            /** Notes */
+            notes: components["schemas"]["ReportNote"][];
+            row: components["schemas"]["ReportRow"];
+            /** Sections */
+            sections: components["schemas"]["Section"][];
+            signature: components["schemas"]["ReportSigning"] | null;
+            /** Version */
+            version: number;
+            /** Why */
+            why: string;
+        };
+        /**
+         * ReportDownload
+         * @description A file of a signed report.
+         */
+        ReportDownload: {
+            /** Format */
+            format: string;
+            /** Href */
+            href: string;
+            /** Sha256 */
+            sha256: string;
+            /** Size */
+            size: number;
+        };
+        /**
+         * ReportEdition
+         * @description Another edition of the same report.
+         */
+        ReportEdition: {
+            /** Code */
+            code: string;
+            /** Edition */
+            edition: number;
+            /** Id */
+            id: string;
+            /** Number */
+            number: string | null;
+            /** State */
+            state: string;
+        };
+        /**
+         * ReportKind
+         * @description What kind of document it is; the words are `report.kind.<kind>`.
+         * @enum {string}
+         */
+        ReportKind: "situation" | "bulletin" | "after_action";
+        /**
+         * ReportNote
+         * @description A note: the number's source, the short name of its query, and the query.
+         */
+        ReportNote: {
+            /** Number */
+            number: number;
+            /** Query */
+            query: string;
+            /** Query Id */
+            query_id: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * ReportPage
+         * @description A page of reports, and what is drafted by itself.
+         */
+        ReportPage: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Next */
+            next: string | null;
+            /** Rows */
+            rows: components["schemas"]["ReportRow"][];
+            /** Schedules */
+            schedules: components["schemas"]["ReportClock"][];
+        };
+        /**
+         * ReportReason
+         * @description Why a draft is dropped, or a signed report corrected.
+         */
+        ReportReason: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ReportRow
+         * @description A report in a list.
+         */
+        ReportRow: {
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+            /** Code */
+            code: string;
+            /**
+             * Drafted At
+             * Format: date-time
+             */
+            drafted_at: string;
+            /** Drafted By */
+            drafted_by: string | null;
+            /** Edition */
+            edition: number;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /** Id */
+            id: string;
+            /** Incident */
+            incident: string | null;
+            /** Kind */
+            kind: string;
+            /** Number */
+            number: string | null;
+            /** Signed At */
+            signed_at: string | null;
+            /** Signed By */
+            signed_by: string | null;
+            /** State */
+            state: string;
+            /** Subject */
+            subject: string;
+        };
+        /**
+         * ReportSigning
+         * @description The signature of a report; `holds` says whether the content is still what was signed.
+         */
+        ReportSigning: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Content */
+            content: string;
+            /**
+             * Dated
+             * Format: date
+             */
+            dated: string;
+            /** Holds */
+            holds: boolean;
+            /** Number */
+            number: number;
+            /** Place */
+            place: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * ReportState
+         * @description Whether anybody stands for it yet; the words are `report.state.<state>`.
+         * @enum {string}
+         */
+        ReportState: "draft" | "signed" | "dropped";
+        /**
+         * ReportTable
+         * @description Rows under a section; `wide` are the relative widths of the columns.
+         */
+        ReportTable: {
+            /** Columns */
+            columns: string[];
+            /** Rows */
+            rows: string[][];
+            /**
+             * Wide
+             * @default []
+             */
+            wide: number[];
         };
         /**
          * Reset
@@ -2048,6 +7779,194 @@ export interface components {
              * @enum {string}
              */
             reason: "too_old" | "too_slow" | "signed_out";
+        };
+        /**
+         * ResourceStamp
+         * @description A state and when it was come to.
+         */
+        ResourceStamp: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "requested" | "assigned" | "on_the_way" | "arrived" | "released";
+        };
+        /**
+         * ReturnRow
+         * @description That it was refused or returned, by whom and why.
+         */
+        ReturnRow: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By Name */
+            by_name: string;
+            /** Why */
+            why: string;
+        };
+        /**
+         * ReturnTask
+         * @description Why it is not good enough, and perhaps a new deadline.
+         */
+        ReturnTask: {
+            /** Due At */
+            due_at?: string | null;
+            /** Reason */
+            reason: string;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * RulesRow
+         * @description The rules that hold for a directive.
+         */
+        RulesRow: {
+            /** Extensions Most */
+            extensions_most: number;
+            /** Late Is Done */
+            late_is_done: boolean;
+            /** Rank From */
+            rank_from: number;
+            /** Reference */
+            reference: string;
+            /** Set */
+            set: string;
+            /**
+             * Since
+             * Format: date
+             */
+            since: string;
+            /** Terms */
+            terms: components["schemas"]["TermRow"][];
+            /** Title */
+            title: string;
+            /** Verified */
+            verified: boolean;
+        };
+        /**
+         * Said
+         * @description Words.
+         */
+        Said: {
+            /** Text */
+            text: string;
+        };
+        /**
+         * Section
+         * @description A part of a report. `text` is in plain paragraphs; a line that begins with "- " is an item of a list.
+         *
+         *     `[^3]` in the text points to note 3. `edited_by` is empty while the words are the platform's.
+         */
+        Section: {
+            /** Edited At */
+            edited_at?: string | null;
+            edited_by?: components["schemas"]["PersonRef"] | null;
+            /** Id */
+            id: string;
+            map?: components["schemas"]["MapFrame"] | null;
+            /**
+             * Shown
+             * @default true
+             */
+            shown: boolean;
+            table?: components["schemas"]["ReportTable"] | null;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * SendAgain
+         * @description To whom a refused task goes now; without anybody, to the same.
+         */
+        SendAgain: {
+            /** Due At */
+            due_at?: string | null;
+            /** Person */
+            person?: string | null;
+            /** Reason */
+            reason: string;
+            /** Role */
+            role?: string | null;
+            /** Unit */
+            unit?: string | null;
+        };
+        /**
+         * SendTask
+         * @description A task to send. `about` is an incident (kind `incident`) or another task; `due_at` or `within_hours`.
+         */
+        SendTask: {
+            /** About */
+            about?: string | null;
+            /** Area */
+            area?: string | null;
+            /**
+             * Checked
+             * @default false
+             */
+            checked: boolean;
+            /** Checklist */
+            checklist?: string[];
+            /** Due At */
+            due_at?: string | null;
+            /**
+             * Kind
+             * @default free
+             * @enum {string}
+             */
+            kind: "free" | "incident" | "report";
+            /**
+             * On Site
+             * @default false
+             */
+            on_site: boolean;
+            /** Person */
+            person?: string | null;
+            /** Place */
+            place?: [
+                number,
+                number
+            ] | null;
+            /**
+             * Place Name
+             * @default
+             */
+            place_name: string;
+            /** Role */
+            role?: string | null;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit?: string | null;
+            /**
+             * Urgency
+             * @default 3
+             */
+            urgency: number;
+            /** Wants */
+            wants?: ("note" | "photo" | "file") | null;
+            /** Within Hours */
+            within_hours?: number | null;
+            /**
+             * Working
+             * @default false
+             */
+            working: boolean;
         };
         /**
          * Session
@@ -2062,6 +7981,18 @@ export interface components {
             province: components["schemas"]["ProvinceBrief"];
             /** Version */
             version: string;
+        };
+        /**
+         * SeverityWords
+         * @description What a severity means for a kind of incident.
+         */
+        SeverityWords: {
+            /** Category */
+            category: string | null;
+            /** Severity */
+            severity: number;
+            /** Text */
+            text: string;
         };
         /**
          * Shelve
@@ -2100,6 +8031,22 @@ export interface components {
             name: string;
             /** Password */
             password: string;
+        };
+        /**
+         * SignReport
+         * @description Sign as oneself; without a number the next one of the year is given.
+         */
+        SignReport: {
+            /** Dated */
+            dated?: string | null;
+            /** Number */
+            number?: number | null;
+            /** Place */
+            place: string;
+            /** Title */
+            title: string;
+            /** Version */
+            version: number;
         };
         /**
          * Source
@@ -2308,6 +8255,127 @@ export interface components {
             total: number;
         };
         /**
+         * Split
+         * @description Let part of an incident be one of its own.
+         */
+        Split: {
+            /** Alarms */
+            alarms?: string[];
+            /** Procedure */
+            procedure?: string | null;
+            /** Reason */
+            reason: string;
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * StampRow
+         * @description That somebody was so far; `late_s` is how much later we heard of it than it happened.
+         */
+        StampRow: {
+            /** Accuracy M */
+            accuracy_m: number | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** By Name */
+            by_name: string;
+            /** Late S */
+            late_s: number;
+            /** Place */
+            place: [
+                number,
+                number
+            ] | null;
+            /**
+             * Told At
+             * Format: date-time
+             */
+            told_at: string;
+            /** What */
+            what: string;
+        };
+        /**
+         * StampTask
+         * @description How far one is: when by one's own clock, and where if one wants to say so.
+         */
+        StampTask: {
+            /** Accuracy M */
+            accuracy_m?: number | null;
+            /** At */
+            at?: string | null;
+            /** Place */
+            place?: [
+                number,
+                number
+            ] | null;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "received" | "arrived" | "done";
+        };
+        /**
+         * StandingRow
+         * @description How a unit stands in the league.
+         */
+        StandingRow: {
+            /** Counted */
+            counted: number;
+            /** Extended */
+            extended: number;
+            /** High */
+            high: number | null;
+            /** Late */
+            late: number;
+            /** Late Sent */
+            late_sent: number;
+            /** Lead */
+            lead: number;
+            /** Low */
+            low: number | null;
+            /** Name */
+            name: string;
+            /** On Time */
+            on_time: number;
+            /** Open */
+            open: number;
+            /** Overdue */
+            overdue: number;
+            /** Rank */
+            rank: number | null;
+            /** Returned */
+            returned: number;
+            /** Share */
+            share: number | null;
+            /** Stands */
+            stands: string;
+            /** Stands Title */
+            stands_title: string;
+            /** Tasks */
+            tasks: number;
+            /** Unit */
+            unit: string;
+            /** Waiting */
+            waiting: number;
+            /** Was Returned */
+            was_returned: number;
+        };
+        /**
          * Station
          * @description A station with all its present values.
          */
@@ -2436,45 +8504,101 @@ export interface components {
          * @description A step of the procedure: who holds it, until when; the time left is the server's.
          */
         Step: {
+            /** After */
+            after: string[];
             /** Done At */
             done_at: string | null;
+            /** Done By Name */
+            done_by_name: string | null;
             /** Due At */
             due_at: string | null;
             /** Evidence */
             evidence: string | null;
+            /** Files */
+            files: components["schemas"]["Attachment"][];
             /** Holder */
             holder: string | null;
             /** Holder Name */
             holder_name: string | null;
             /** Id */
             id: string;
+            measured: components["schemas"]["StepReading"] | null;
             /** Missed */
             missed: boolean;
+            /** Outputs */
+            outputs: components["schemas"]["StepOutput"][];
             /** Role */
             role: string;
             /** Role Title */
             role_title: string;
+            /** Started At */
+            started_at: string | null;
             /**
              * State
              * @enum {string}
              */
-            state: "waiting" | "ready" | "started" | "done" | "skipped";
+            state: "waiting" | "ready" | "started" | "done" | "skipped" | "not_needed";
             /** Text */
             text: string;
             /** Time Left S */
             time_left_s: number | null;
             /** Title */
             title: string;
+            /** Unit */
+            unit: string | null;
+            /** Unit Name */
+            unit_name: string | null;
             /** Wants */
             wants: string | null;
+            /** When */
+            when: string[];
+            /** Within S */
+            within_s: number;
+            /** Working */
+            working: boolean;
         };
         /**
-         * StepDone
-         * @description Mark a step done, with its evidence in words or a link.
+         * StepOutput
+         * @description What a step gives: its kind, and what it gave (`shown` in words).
          */
-        StepDone: {
-            /** Evidence */
-            evidence?: string | null;
+        StepOutput: {
+            /** Choices */
+            choices: components["schemas"]["OutputChoice"][];
+            /** High */
+            high: number | null;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "number" | "choice" | "yes_no" | "text" | "time" | "place";
+            /** Low */
+            low: number | null;
+            /** Required */
+            required: boolean;
+            /** Shown */
+            shown: string | null;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
+        };
+        /**
+         * StepReading
+         * @description A reading as evidence; `entity` and `attribute` say which series it is of, when it is one of ours.
+         */
+        StepReading: {
+            /** At */
+            at: string | null;
+            /** Attribute */
+            attribute: string | null;
+            /** Entity */
+            entity: string | null;
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: number;
         };
         /**
          * Subject
@@ -2492,6 +8616,255 @@ export interface components {
                 number,
                 number
             ] | null;
+        };
+        /**
+         * TakePart
+         * @description A person or a unit takes part, as something.
+         */
+        TakePart: {
+            /** As What */
+            as_what: string;
+            /** Person */
+            person?: string | null;
+            /** Unit */
+            unit?: string | null;
+        };
+        /**
+         * TaskChoices
+         * @description To whom a task may be sent.
+         */
+        TaskChoices: {
+            /** Persons */
+            persons: components["schemas"]["Choice"][];
+            /** Units */
+            units: components["schemas"]["Choice"][];
+        };
+        /**
+         * TaskDetail
+         * @description A task with everything on its page; `log` is empty in lists that are kept on a phone.
+         */
+        TaskDetail: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Checklist */
+            checklist: components["schemas"]["CheckRow"][];
+            /** Extensions */
+            extensions: components["schemas"]["ExtensionRow"][];
+            /** Log */
+            log: components["schemas"]["LogEntry"][];
+            offer: components["schemas"]["OfferRow"] | null;
+            /** Place */
+            place: [
+                number,
+                number
+            ] | null;
+            /** Place Name */
+            place_name: string;
+            /** Progress */
+            progress: components["schemas"]["ProgressRow"][];
+            /** Proofs */
+            proofs: components["schemas"]["EvidenceRow"][];
+            /** Receive By */
+            receive_by: string | null;
+            /** Refusals */
+            refusals: components["schemas"]["ReturnRow"][];
+            /** Returns */
+            returns: components["schemas"]["ReturnRow"][];
+            row: components["schemas"]["TaskRow"];
+            /** Rules */
+            rules: string;
+            /** Stamps */
+            stamps: components["schemas"]["StampRow"][];
+            /** Text */
+            text: string;
+        };
+        /**
+         * TaskPage
+         * @description A page of tasks.
+         */
+        TaskPage: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Next */
+            next: string | null;
+            /** Rows */
+            rows: components["schemas"]["TaskRow"][];
+        };
+        /**
+         * TaskRow
+         * @description A task in a list. `turn` is who must act: holder, sender, follower, nobody; `next` is what they must do.
+         */
+        TaskRow: {
+            /** About */
+            about: string | null;
+            /** About Code */
+            about_code: string;
+            /** Act By */
+            act_by: string | null;
+            /** Area */
+            area: string | null;
+            /** Area Name */
+            area_name: string | null;
+            /** Can */
+            can: string[];
+            /** Checked */
+            checked: boolean;
+            /** Code */
+            code: string;
+            /** Done At */
+            done_at: string | null;
+            /** Due At */
+            due_at: string | null;
+            /** Evidence */
+            evidence: number;
+            /** Extension Asked */
+            extension_asked: boolean;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** List Done */
+            list_done: number;
+            /** List Total */
+            list_total: number;
+            /** Next */
+            next: string;
+            /** Next Title */
+            next_title: string;
+            /** Offered */
+            offered: boolean;
+            /** On Site */
+            on_site: boolean;
+            /** On Time */
+            on_time: boolean | null;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Overdue */
+            overdue: boolean;
+            /** Part */
+            part: string | null;
+            /** Percent */
+            percent: number;
+            /** Person */
+            person: string | null;
+            /** Person Name */
+            person_name: string | null;
+            /** Refused */
+            refused: number;
+            /** Returned */
+            returned: number;
+            /** Role */
+            role: string | null;
+            /** Role Title */
+            role_title: string | null;
+            /** Sender */
+            sender: string | null;
+            /** Sender Name */
+            sender_name: string | null;
+            /** State */
+            state: string;
+            /** State Title */
+            state_title: string;
+            /** Time Left S */
+            time_left_s: number | null;
+            /** Title */
+            title: string;
+            /** Turn */
+            turn: string;
+            /** Turn Name */
+            turn_name: string;
+            /** Unit */
+            unit: string | null;
+            /** Unit Name */
+            unit_name: string | null;
+            /** Urgency */
+            urgency: number;
+            /** Version */
+            version: number;
+            /** Wants */
+            wants: string | null;
+            /** Wants Title */
+            wants_title: string | null;
+            /** Was Overdue */
+            was_overdue: boolean;
+        };
+        /**
+         * TellEvent
+         * @description An event of another system or a report of a person.
+         *
+         *     `external` is the sender's own id: sent again nothing changes, sent again with `ended_at` the event is over. `kind`
+         *     is `report`, `camera.smoke` and the like; `entity` one of ours, `device` the sender's name of its own.
+         */
+        TellEvent: {
+            /** Area */
+            area?: string | null;
+            /**
+             * Began At
+             * Format: date-time
+             */
+            began_at: string;
+            /** Confidence */
+            confidence?: number | null;
+            /**
+             * Device
+             * @default
+             */
+            device: string;
+            /** Ended At */
+            ended_at?: string | null;
+            /** Entity */
+            entity?: string | null;
+            /**
+             * Evidence
+             * @default
+             */
+            evidence: string;
+            /** External */
+            external: string;
+            /** Kind */
+            kind: string;
+            /** Lat */
+            lat?: number | null;
+            /** Lon */
+            lon?: number | null;
+            /** Source */
+            source: string;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
+        /**
+         * TermRow
+         * @description A clock of the rules in words.
+         */
+        TermRow: {
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
+            /** What */
+            what: string;
+        };
+        /**
+         * UnitBrief
+         * @description A unit that may take part.
+         */
+        UnitBrief: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
         };
         /**
          * Unshelve
@@ -2659,6 +9032,38 @@ export interface components {
             /** Value */
             value: number | null;
         };
+        /**
+         * WithReason
+         * @description A reason.
+         */
+        WithReason: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * WithWords
+         * @description Words, perhaps none.
+         */
+        WithWords: {
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * Withdraw
+         * @description Take a version away, perhaps with a reason.
+         */
+        Withdraw: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -2668,6 +9073,224 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    alarms_definitions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinitionPage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_definitions_csv: {
+        parameters: {
+            query?: {
+                manner?: "excel" | "api";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmGroupPage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmGroupRow"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_acknowledge_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["AcknowledgeGroup"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmGroupRow"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_rate: {
+        parameters: {
+            query?: {
+                period?: "24h" | "7d" | "30d";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RatePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_rate_csv: {
+        parameters: {
+            query?: {
+                period?: "24h" | "7d" | "30d";
+                manner?: "excel" | "api";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     alarms_alarms: {
         parameters: {
             query?: {
@@ -3013,6 +9636,1278 @@ export interface operations {
             };
         };
     };
+    attachments_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_attachments_put"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Attachment"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    attachments_get_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    backtests_rows: {
+        parameters: {
+            query?: {
+                detection?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackTestRows"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    backtests_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBackTest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackTest"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    backtests_detections: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackTestDetections"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    backtests_one: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackTest"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    backtests_stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackTest"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_directives: {
+        parameters: {
+            query?: {
+                state?: string[] | null;
+                unit?: string[] | null;
+                issuer?: string | null;
+                urgent?: boolean | null;
+                overdue?: boolean;
+                mine?: boolean;
+                q?: string;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectivePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDirective"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectiveDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulesRow"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_directive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectiveDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_comment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Said"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectiveDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_correct: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CorrectDirective"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectiveDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    effects_of_directive: {
+        parameters: {
+            query?: {
+                /** @description How long before and after is looked at. */
+                hours?: number | null;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Effect"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_enter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnterDirective"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectiveDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_fault: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Because"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectiveDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkDirective"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectiveDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_replace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplaceDirective"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectiveDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Because"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectiveDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_absent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoteAbsence"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_present: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_desk: {
+        parameters: {
+            query?: {
+                desk?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyDesk"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_prepare: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                desk: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrepareHandover"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyDesk"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                desk: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DutyNote"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyDesk"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_take_over: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                desk: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DutyReason"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyDesk"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_handover: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyHandover"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadItems"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyHandover"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_sign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyDesk"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_withdraw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DutyReason"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyDesk"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_log: {
+        parameters: {
+            query: {
+                since: string;
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyLog"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_plan: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                until?: string | null;
+                roster?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyPlan"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_edit_shift: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditShift"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyShift"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_ask_swap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskSwap"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_move_swap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveSwap"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_escalations: {
+        parameters: {
+            query?: {
+                running?: boolean | null;
+                kind?: ("alarm" | "step" | "task" | "directive")[] | null;
+                about?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EscalationPage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_escalation_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EscalationRules"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_events: {
+        parameters: {
+            query?: {
+                kind?: string | null;
+                source?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_tell: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TellEvent"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventTaken"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duty_findings: {
+        parameters: {
+            query?: {
+                open?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingPage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     history_history: {
         parameters: {
             query: {
@@ -3134,6 +11029,13 @@ export interface operations {
                 area?: string[] | null;
                 unit?: string[] | null;
                 q?: string;
+                kind?: string | null;
+                procedure?: string | null;
+                mine?: boolean;
+                overdue?: boolean;
+                since?: string | null;
+                until?: string | null;
+                box?: string | null;
                 cursor?: string | null;
                 limit?: number;
             };
@@ -3196,6 +11098,35 @@ export interface operations {
             };
         };
     };
+    incidents_choices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentChoices"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     incidents_incident: {
         parameters: {
             query?: never;
@@ -3206,6 +11137,76 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_aim: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Aim"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_assign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssignIncident"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -3297,6 +11298,110 @@ export interface operations {
             };
         };
     };
+    incidents_describe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Describe"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    effects_of_incident: {
+        parameters: {
+            query?: {
+                /** @description How long before and after is looked at. */
+                hours?: number | null;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Effect"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_attach: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Attach"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     incidents_holders: {
         parameters: {
             query: {
@@ -3317,6 +11422,183 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PeopleRows"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkTo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_unlink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                other: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Leave"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_merge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeInto"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_take_part: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TakePart"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_leave: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                participant: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Leave"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
                 };
             };
             /** @description A problem, in words and as a key. */
@@ -3352,6 +11634,112 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskResource"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_move: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                resource: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveResource"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Split"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentOpened"];
                 };
             };
             /** @description A problem, in words and as a key. */
@@ -3413,7 +11801,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["StepDone"] | null;
+                "application/json": components["schemas"]["FinishStep"] | null;
             };
         };
         responses: {
@@ -3587,6 +11975,151 @@ export interface operations {
             };
         };
     };
+    directives_league: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeagueAnswer"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_publications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Publications"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_publish: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PublishLeague"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeagueAnswer"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_publication: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeagueAnswer"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    directives_publication_file_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     live_live_get: {
         parameters: {
             query?: never;
@@ -3602,6 +12135,101 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    alarms_windows: {
+        parameters: {
+            query?: {
+                over?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaintenancePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanMaintenance"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaintenanceRow"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alarms_end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaintenanceRow"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
         };
     };
@@ -3663,6 +12291,382 @@ export interface operations {
             };
         };
     };
+    procedures_procedures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcedureList"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    procedures_procedure: {
+        parameters: {
+            query?: {
+                version?: number | null;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcedurePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    procedures_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProcedureText"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcedureChecked"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    procedures_diff: {
+        parameters: {
+            query: {
+                before: number;
+                after: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcedureDiff"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    procedures_begin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDraft"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcedurePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    procedures_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftText"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcedurePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    procedures_approve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Approve"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcedurePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    procedures_dry_run: {
+        parameters: {
+            query: {
+                incident: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRun"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    procedures_give_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GiveBack"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcedurePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    procedures_submit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcedurePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    procedures_withdraw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Withdraw"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcedurePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     sources_replay: {
         parameters: {
             query?: never;
@@ -3683,6 +12687,413 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Replayed"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_at: {
+        parameters: {
+            query: {
+                at: string;
+                /** @description Seconds of the log. */
+                lines?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayMoment"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_span: {
+        parameters: {
+            query: {
+                from: string;
+                to: string;
+                /** @description Seconds. */
+                step?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplaySpan"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reports_reports: {
+        parameters: {
+            query?: {
+                kind?: components["schemas"]["ReportKind"][] | null;
+                state?: components["schemas"]["ReportState"][] | null;
+                incident?: string | null;
+                q?: string;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportPage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reports_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReport"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reports_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reports_correct: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportReason"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reports_drop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportReason"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reports_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                format: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reports_address: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditHeading"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reports_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                section: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reports_edit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                section: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditSection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reports_sign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignReport"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDetail"];
                 };
             };
             /** @description A problem, in words and as a key. */
@@ -4016,6 +13427,658 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Station"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_tasks: {
+        parameters: {
+            query?: {
+                state?: string[] | null;
+                unit?: string[] | null;
+                kind?: string[] | null;
+                about?: string[] | null;
+                sent?: boolean;
+                open?: boolean;
+                overdue?: boolean;
+                q?: string;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_send: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendTask"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_choices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskChoices"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_mine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyTasks"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_accept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WithWords"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckTask"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_comment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WithWords"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_prove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProveTask"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_ask_extension: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskExtension"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_decide_extension: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideExtension"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_offer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OfferTask"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_answer_offer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerOffer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_progress: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProgressTask"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_refuse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WithReason"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_send_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReturnTask"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_send_again: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendAgain"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_stamp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StampTask"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tasks_withdraw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WithReason"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
                 };
             };
             /** @description A problem, in words and as a key. */
