@@ -19,6 +19,7 @@ from bench.running import PUSH, sources
 from datlanh.app.house import House
 from datlanh.collect import Offer
 from datlanh.kernel import PrivatePostgres, Settings, SystemClock, migrate
+from datlanh.kernel.memory import settle
 
 STEPS = ("claim", "map", "keep", "measure", "detect", "count")
 ROUNDS, LONG_ROUNDS = 6, 60
@@ -49,6 +50,7 @@ async def run(server: PrivatePostgres, home: Path, rounds: int) -> tuple[Meter, 
     assert server.pid is not None
     meter, readings = Meter(server.pid), 0
     begin = SystemClock().now().replace(microsecond=0)
+    settle()
     async with House.opened(
         Settings(home=home, database_url=server.url, pool_size=4), program="bench"
     ) as house:

@@ -6,6 +6,7 @@ found by halving and goes to quarantine whole; its neighbours go on.
 """
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 BATCHES_AT_ONCE = 400
+ENOUGH_FOR_TWO = 100
+"""When so many batches waited, more will be waiting: the second lane helps."""
+
 APPLIED = Counter("datlanh_apply_batches_total", "Batches applied.")
 READINGS = Counter("datlanh_apply_readings_total", "Readings applied, repeats included.")
 POISONED = Counter("datlanh_apply_poisoned_total", "Batches that went to quarantine whole.")
@@ -35,9 +39,18 @@ class Applier:
         self.house = house
         self.parts = parts
         self._limit = BATCHES_AT_ONCE
+        self._turn = asyncio.Lock()  # one transaction at a time writes, from its first write to its commit
+        self._beside = asyncio.Lock()  # held while the second lane is at work
 
     async def once(self) -> int:
         """Apply the oldest pending batches; how many. 0 means that nothing is pending."""
+        if self._limit < BATCHES_AT_ONCE:
+            # Something breaks: whoever looks for the guilty batch must be alone.
+            async with self._beside:
+                return await self._once()
+        return await self._once()
+
+    async def _once(self) -> int:
         try:
             with SECONDS.time():
                 done = await self._apply(self._limit)
@@ -64,37 +77,65 @@ class Applier:
         return done
 
     async def _apply(self, limit: int) -> int:
-        house = self.house
-        async with house.database.transaction() as tx:
-            batches = await house.collect.claim(tx, self.parts, limit)
-            if not batches:
-                return 0
-            mapped = house.collect.map(batches)
-            await house.collect.refuse(tx, mapped.refusals)
-            kept = await house.keep.apply(tx, mapped)
-            await house.measure.mark(tx, kept)
-            await house.detect.feed(tx, kept)
-            await house.collect.count(tx, batches, mapped, kept)
-            chaos.point("apply.before_commit")
-        chaos.point("apply.committed")
+        house, writing = self.house, False
+        try:
+            async with house.database.transaction() as tx:
+                batches = await house.collect.claim(tx, self.parts, limit)
+                if not batches:
+                    return 0
+                mapped = house.collect.map(batches)
+                await self._turn.acquire()
+                writing = True
+                await house.collect.refuse(tx, mapped.refusals)
+                kept = await house.keep.apply(tx, mapped)
+                await house.measure.mark(tx, kept)
+                await house.detect.feed(tx, kept)
+                await house.collect.count(tx, batches, mapped, kept)
+                chaos.point("apply.before_commit")
+            chaos.point("apply.committed")
+        finally:
+            if writing:
+                self._turn.release()
         APPLIED.inc(len(batches))
         READINGS.inc(len(mapped.readings))
         return len(batches)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Apply as batches come, until told to stop."""
+        more = asyncio.Event()
+        async with asyncio.TaskGroup() as lanes:
+            beside = lanes.create_task(self._help(more))
+            await self._lead(stop, more)
+            beside.cancel()
+
+    async def _lead(self, stop: asyncio.Event, more: asyncio.Event) -> None:
         wait = 0.2
         while not stop.is_set():
             try:
                 async with _Wake(self.house) as wake:
                     wait = 0.2
                     while not stop.is_set():
-                        if await self.once() == 0:
+                        done = await self.once()
+                        if done >= ENOUGH_FOR_TWO:
+                            more.set()
+                        if done == 0:
                             await wake.wait(1.0)
             except (psycopg.OperationalError, Unavailable) as error:
                 log.warning("apply.database_down", error=str(error), again_in_s=wait)
                 await pause(stop, wait)
                 wait = min(5.0, wait * 2)
+
+    async def _help(self, more: asyncio.Event) -> None:
+        """The second lane: reads the next batches while PostgreSQL writes those of the first."""
+        while True:
+            await more.wait()
+            more.clear()
+            if self._limit < BATCHES_AT_ONCE:
+                continue
+            # Whoever leads meets the same trouble, says so, and waits.
+            with contextlib.suppress(psycopg.OperationalError, Unavailable):
+                async with self._beside:
+                    await self._once()
 
 
 class _Wake:

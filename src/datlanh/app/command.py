@@ -67,6 +67,7 @@ def _program(name: str, do: "Callable[[House, asyncio.Event], Awaitable[None]]")
     """Run a program until SIGTERM or Ctrl-C."""
     from datlanh.app.up import end_with_parent
     from datlanh.kernel.log import set_up
+    from datlanh.kernel.memory import settle
 
     if os.environ.get("DATLANH_CHILD"):
         end_with_parent()
@@ -78,6 +79,7 @@ def _program(name: str, do: "Callable[[House, asyncio.Event], Awaitable[None]]")
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         async with _house(name) as house:
+            settle()
             await do(house, stop)
 
     import uvloop

@@ -314,6 +314,7 @@ class _NothingKept:
     def __init__(self) -> None:
         import numpy as np
 
+        self.series = np.zeros(0, np.int64)
         self.fresh = np.zeros(0, np.bool_)
         self.changed = np.zeros(0, np.bool_)
 

@@ -28,6 +28,11 @@ class Kept(Protocol):
     """What `keep` says became of the readings (it is on our own floor, so we know it by its shape alone)."""
 
     @property
+    def series(self) -> NDArray[np.int64]:
+        """The number of each reading's series."""
+        ...
+
+    @property
     def fresh(self) -> NDArray[np.bool_]:
         """Whether each reading was new."""
         ...

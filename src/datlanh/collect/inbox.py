@@ -37,6 +37,9 @@ GROUP_BYTES = 8 * 2**20
 QUEUE_ROWS = 20_000
 QUEUE_BYTES = 96 * 2**20
 LOOK_EVERY_S = 1.0
+# From this age of what is not applied on, who hands in waits, for so long a second of age, at most so long: then
+# what comes and what is applied meet before anybody need be refused.
+SLOW_FROM_S, SLOWER_S, SLOWEST_S = 2.0, 0.02, 1.0
 # A database that answers nothing must not hold whoever hands something in: he is told to come again.
 COMMIT_WITHIN_S = 8.0
 _AWAY_FROM_LOOP = 256 * 2**10  # larger bodies are packed in a thread
@@ -123,6 +126,7 @@ class Inbox:
         self._looking = asyncio.Lock()
         self._looked_at: float | None = None
         self._refusing: Unavailable | None = None
+        self._slow_s = 0.0
         self._days: set[str] = set()
 
     async def accept(
@@ -158,6 +162,9 @@ class Inbox:
     async def accept_many(self, offers: Sequence[Offer]) -> list[Receipt | Error]:
         """Make several durable; what is wrong with one is its own answer and harms no other."""
         await self._look()
+        if self._slow_s:
+            # Whoever hands in faster than we apply waits a little, before anything is taken.
+            await asyncio.sleep(self._slow_s)
         answers: list[Receipt | Error | _Waiting] = []
         now = self._clock.now()
         for offer in offers:
@@ -347,6 +354,7 @@ class Inbox:
                 return
             age = 0.0 if oldest is None else max(0.0, (self._clock.now() - oldest).total_seconds())
             BACKLOG.set(age)
+            self._slow_s = min(SLOWEST_S, max(0.0, age - SLOW_FROM_S) * SLOWER_S)
             home = self._settings.home
             free_mb = shutil.disk_usage(home).free // 2**20 if home.exists() else self._settings.free_space_mb
             if age > self._settings.backlog_s:

@@ -41,6 +41,10 @@ CODECS: dict[str, Codec] = {
 }
 
 
+MANY: dict[str, Callable[[Sequence[Batch], Source], Mapped]] = {"readings": push.decode_many}
+"""Codecs that read many batches of a source at once for less."""
+
+
 def map_batch(batch: Batch, sources: Mapping[str, Source]) -> Mapped:
     """The meaning of one batch, by the codec it came with and the declaration its source has now."""
     if batch.codec == "damaged":
@@ -76,5 +80,17 @@ def _by_file_name(batch: Batch, sources: Mapping[str, Source]) -> Source | None:
 
 
 def map_batches(batches: Sequence[Batch], sources: Mapping[str, Source]) -> Mapped:
-    """The meaning of several batches, in their order."""
-    return Mapped.concat([map_batch(batch, sources) for batch in batches])
+    """The meaning of several batches; nothing depends on their order."""
+    together: dict[tuple[str, str], list[Batch]] = {}
+    parts: list[Mapped] = []
+    for batch in batches:
+        if batch.codec in MANY and batch.source in sources:
+            together.setdefault((batch.source, batch.codec), []).append(batch)
+        else:
+            parts.append(map_batch(batch, sources))
+    for (source, name), several in together.items():
+        try:
+            parts.append(MANY[name](several, sources[source]))
+        except Exception:  # one by one, the broken one is named
+            parts += [map_batch(batch, sources) for batch in several]
+    return Mapped.concat(parts)

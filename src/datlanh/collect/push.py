@@ -13,7 +13,7 @@ in which items cannot be told apart is refused as a whole and never gets into th
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -21,6 +21,7 @@ from typing import Any, Final
 import msgspec
 from prometheus_client import Counter
 
+from datlanh.collect import plain
 from datlanh.collect.batch import Batch
 from datlanh.collect.inbox import Inbox
 from datlanh.collect.rule import RAW_KEPT, Columns, Field, Odd, Rule, Tally, Who, rule_of
@@ -86,6 +87,25 @@ def decode(batch: Batch, source: Source) -> Mapped:
         return Mapped(readings=Readings.empty(), refusals=(refusal,))
 
 
+def decode_many(batches: Sequence[Batch], source: Source) -> Mapped:
+    """What several batches of one source say: what is plain in them is put together once, not one by one."""
+    parts: list[Mapped] = []
+    whole: list[Columns] = []
+    for batch in batches:
+        try:
+            columns = read(batch, source)
+        except (BadInput, TooMuch):
+            parts.append(decode(batch, source))
+            continue
+        if columns.whole is not None:
+            whole.append(columns)
+        else:
+            parts.append(columns.mapped())
+    for book in {id(columns.whole[0]): columns.whole[0] for columns in whole if columns.whole}.values():
+        parts.append(Columns.together([c for c in whole if c.whole and c.whole[0] is book]))
+    return Mapped.concat(parts)
+
+
 def read(batch: Batch, source: Source, into: type[Columns] = Columns) -> Columns:
     """Read a body; raises only when it cannot be read as items at all."""
     rule = rule_of(source)
@@ -94,6 +114,15 @@ def read(batch: Batch, source: Source, into: type[Columns] = Columns) -> Columns
         raise TooMuch("doors.body_too_large", limit=UNPACKED_LIMIT)
     lines = batch.meta.get("form") == "ndjson"
     columns = into(batch, source)
+    form = (
+        "lines" if lines else "array" if _ARRAY.match(body) else "envelope" if _ENVELOPE.match(body) else ""
+    )
+    taken = form and plain.take(
+        body, form, rule, oldest=columns.oldest, newest=columns.newest, at_most=READINGS_LIMIT
+    )
+    if taken:
+        columns.put(*taken)
+        return columns
     if not _quickly(body, lines, rule, columns):
         columns = into(batch, source)
         _carefully(body, lines, rule, columns)
@@ -460,7 +489,7 @@ class Push:
             seq=0, received_at=self._clock.now(), source=source.id, codec="readings", body=body, meta=meta
         )
         columns = read(batch, source, Tally)
-        taken = len(columns.key)
+        taken = columns.count
         bucket.readings -= taken + len(columns.refusals)
         receipt = await self._inbox.accept(
             source.id,
@@ -475,14 +504,14 @@ class Push:
             first = await self._received_at(receipt.seq)
             if first is not None:
                 columns = read(replace(batch, received_at=first), source, Tally)
-        PUSHED.labels("duplicate" if receipt.duplicate else "accepted").inc(len(columns.key))
+        PUSHED.labels("duplicate" if receipt.duplicate else "accepted").inc(columns.count)
         PUSHED.labels("refused").inc(len(columns.refusals))
         refused = [
             RefusedItem(max(0, refusal.line - 1), path, refusal.reason, refusal.params)
             for refusal, path in zip(columns.refusals[:REFUSED_SHOWN], columns.paths, strict=False)
         ]
         return Answer(
-            accepted=len(columns.key),
+            accepted=columns.count,
             refused=refused,
             refused_count=len(columns.refusals),
             missing=columns.missing,

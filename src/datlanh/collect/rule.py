@@ -19,12 +19,14 @@ Pure. The one thing to know: whatever is not declared is not guessed; it is refu
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import isfinite
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
 
 from datlanh.collect.batch import Batch
 from datlanh.collect.unit import convert
@@ -32,6 +34,9 @@ from datlanh.kernel.clock import to_micros
 from datlanh.model.errors import BadInput
 from datlanh.model.reading import QUALITY_WORDS, Mapped, Readings, Refusal, SeriesKey
 from datlanh.model.source import Source, Station
+
+if TYPE_CHECKING:
+    from datlanh.collect.plain import Block, Book
 
 LARGEST: Final = (
     1e15  # beyond, a float no longer tells whole numbers apart, and nothing here measures so much
@@ -307,6 +312,16 @@ class Columns:
         self.missing = 0
         self.notes: list[Refusal] = []
         self._noted: set[tuple[str, str]] = set()
+        self.whole: tuple[Book, Block] | None = None
+
+    @property
+    def count(self) -> int:
+        """How many readings have been taken."""
+        return len(self.key) if self.whole is None else len(self.whole[1].key)
+
+    def put(self, book: "Book", block: "Block") -> None:
+        """Take all readings of a body at once, in columns."""
+        self.whole = (book, block)
 
     def place(self, who: Who, field: Field, dataset: str = "") -> int:
         """The number of a series in this batch."""
@@ -368,6 +383,8 @@ class Columns:
 
     def mapped(self) -> Mapped:
         """What has been read, in columns."""
+        if self.whole is not None:
+            return Columns.together([self])
         readings = Readings.of(
             self.keys,
             self.units,
@@ -380,6 +397,27 @@ class Columns:
             self.line,
         )
         return Mapped(readings=readings, refusals=(*self.refusals, *self.notes))
+
+    @staticmethod
+    def together(parts: "Sequence[Columns]") -> Mapped:
+        """What several batches say that were taken whole, with series of one book."""
+        told = [(part, *part.whole) for part in parts if part.whole is not None]
+        book = told[0][1]
+        named, key = np.unique(np.concatenate([block.key for _, _, block in told]), return_inverse=True)
+        counts = [len(block.key) for _, _, block in told]
+        places = named.tolist()
+        readings = Readings(
+            keys=tuple([book.keys[place] for place in places]),
+            units=tuple([book.units[place] for place in places]),
+            key=key.astype(np.int32),
+            observed_at=np.concatenate([block.at for _, _, block in told]),
+            value=np.concatenate([block.value for _, _, block in told]),
+            quality=np.concatenate([block.quality for _, _, block in told]),
+            revision=np.repeat(np.array([part.default_revision for part, _, _ in told], np.int64), counts),
+            journal=np.repeat(np.array([part.journal for part, _, _ in told], np.int64), counts),
+            line=np.concatenate([block.line for _, _, block in told]),
+        )
+        return Mapped(readings=readings)
 
 
 class Tally(Columns):

@@ -16,12 +16,13 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from datlanh.collect.batch import Batch
 from datlanh.collect.count import Kept
 from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Transaction
-from datlanh.model.reading import Mapped
+from datlanh.model.reading import Mapped, SeriesKey
 from datlanh.model.source import Source
 
 DAY: Final = timedelta(days=1)
@@ -125,7 +126,7 @@ class Scores:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._known: set[tuple[str, str, str, str]] = set()
+        self._known: dict[str, NDArray[np.bool_]] = {}  # of each source, which series numbers are noted
 
     async def note(
         self,
@@ -139,9 +140,10 @@ class Scores:
         new = kept.fresh & ~kept.changed
         if not len(readings) or not new.any():
             return
-        number = {batch.seq: place for place, batch in enumerate(batches)}
-        seqs, inverse = np.unique(readings.journal, return_inverse=True)
-        which = np.array([number.get(int(seq), -1) for seq in seqs], np.int64)[inverse]
+        seqs = np.array([batch.seq for batch in batches], np.int64)
+        sorter = np.argsort(seqs)
+        which = sorter[np.searchsorted(seqs, readings.journal, sorter=sorter).clip(max=len(seqs) - 1)]
+        which[seqs[which] != readings.journal] = -1
         names = sorted({batch.source for batch in batches})
         position = {name: place for place, name in enumerate(names)}
         of_batch = np.array([position[batch.source] for batch in batches], np.int64)
@@ -152,28 +154,52 @@ class Scores:
         days = (readings.observed_at[rows] - 1 + offset // timedelta(microseconds=1)) // (
             DAY // timedelta(microseconds=1)
         )
-        spots, counts = np.unique(np.stack([source, days]), axis=1, return_counts=True)
+        low = int(days.min(initial=0))
+        width = int(days.max(initial=0)) - low + 1
+        spots, counts = np.unique(source * width + (days - low), return_counts=True)
         await tx.run(
             "INSERT INTO collect.observed (source, day, fresh)"
             " SELECT * FROM unnest(%(source)s::text[], %(day)s::date[], %(fresh)s::bigint[])"
             " ON CONFLICT (source, day) DO UPDATE SET fresh = observed.fresh + excluded.fresh, stale = true",
             {
-                "source": [names[int(place)] for place in spots[0]],
-                "day": [date(1970, 1, 1) + timedelta(days=int(day)) for day in spots[1]],
+                "source": [names[spot // width] for spot in spots.tolist()],
+                "day": [date(1970, 1, 1) + timedelta(days=spot % width + low) for spot in spots.tolist()],
                 "fresh": [int(count) for count in counts],
             },
         )
-        pairs = np.unique(np.stack([source, readings.key[rows].astype(np.int64)]), axis=1)
-        brought = {
-            (names[int(at)], key.entity, key.attribute, key.dataset)
-            for at, place in pairs.T
-            for key in (readings.keys[int(place)],)
-        }
-        await self._series(tx, sorted(brought - self._known), day_of(batches[0].received_at))
+        day = day_of(batches[0].received_at)
+        for place, name in enumerate(names):
+            mine = np.flatnonzero(rows)[source == place]
+            if len(mine):
+                await self._brought(tx, name, kept.series[mine], readings.key[mine], readings.keys, day)
 
-    async def _series(self, tx: Transaction, spots: Sequence[tuple[str, str, str, str]], day: date) -> None:
-        if not spots:
+    async def _brought(
+        self,
+        tx: Transaction,
+        source: str,
+        series: NDArray[np.int64],
+        key: NDArray[np.int32],
+        keys: Sequence[SeriesKey],
+        day: date,
+    ) -> None:
+        """Note the series that a source brings for the first time."""
+        known = self._known.get(source, np.zeros(0, np.bool_))
+        top = int(series.max()) + 1
+        if top > len(known):
+            known = np.concatenate([known, np.zeros(max(top, 2 * len(known)) - len(known), np.bool_)])
+            self._known[source] = known
+        unknown = ~known[series]
+        if not unknown.any():
             return
+        numbers, first = np.unique(series[unknown], return_index=True)
+        found = [keys[place] for place in key[unknown][first].tolist()]
+        spots = [(source, one.entity, one.attribute, one.dataset) for one in found]
+        there = await self._series(tx, sorted(set(spots)), day)
+        known[numbers[[spot in there for spot in spots]]] = True
+
+    async def _series(
+        self, tx: Transaction, spots: Sequence[tuple[str, str, str, str]], day: date
+    ) -> set[tuple[str, str, str, str]]:
         told = {
             "source": [spot[0] for spot in spots],
             "entity": [spot[1] for spot in spots],
@@ -189,13 +215,13 @@ class Scores:
             f" JOIN {given} AS g(source, entity, attribute, dataset) USING (source, entity, attribute, dataset)",
             told,
         )
-        self._known |= {(row["source"], row["entity"], row["attribute"], row["dataset"]) for row in there}
         if len(there) < len(spots):
             await tx.run(
                 "INSERT INTO collect.series (source, entity, attribute, dataset, first_day)"
                 f" SELECT g.*, %(day)s::date FROM {given} AS g ON CONFLICT DO NOTHING",
                 told,
             )
+        return {(row["source"], row["entity"], row["attribute"], row["dataset"]) for row in there}
 
     async def work_due(self, sources: Mapping[str, Source]) -> int:
         """Do what is due: a look at every source each minute, scores every five; how much was done."""

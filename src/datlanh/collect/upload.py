@@ -122,7 +122,7 @@ def look(body: bytes, source: Source, now: datetime) -> Report:
             RowError(row=n.line, column=None, reason=n.reason, params=n.params) for n in columns.notes
         ),
         rows=count,
-        readings=len(columns.key),
+        readings=columns.count,
         missing=columns.missing,
         refused=len(columns.refusals),
         entities=tuple(sorted({key.entity for key in columns.keys})[:100]),

@@ -57,6 +57,47 @@ SELECT
     (SELECT string_agg(int4send(i) || timestamptz_send(coalesce(before, '-infinity'::timestamptz)), ''::bytea)
      FROM moved)
 
+-- name: move
+-- Newer readings into the state; told as in `take`.
+WITH moved AS (
+    UPDATE keep.state t SET observed_at = s.observed_at, value = s.value, revision = s.revision,
+        journal = s.journal, known_at = s.known_at, line = s.line, quality = s.quality
+    FROM pg_temp.keep_staging s
+    WHERE t.series_no = s.series_no AND (
+        t.observed_at IS NULL OR s.observed_at > t.observed_at
+        OR (s.observed_at = t.observed_at AND (s.revision > t.revision OR (s.revision = t.revision
+            AND (s.value <> t.value OR s.quality <> t.quality)
+            AND md5(float8send(s.value) || int2send(s.quality))
+              > md5(float8send(t.value) || int2send(t.quality))))))
+    RETURNING s.i, old.observed_at AS before
+)
+SELECT string_agg(int4send(i) || timestamptz_send(coalesce(before, '-infinity'::timestamptz)), ''::bytea) FROM moved
+
+-- name: move_and_look
+-- The same where the server does not tell what a row was (before PostgreSQL 18).
+WITH moved AS (
+    UPDATE keep.state t SET observed_at = s.observed_at, value = s.value, revision = s.revision,
+        journal = s.journal, known_at = s.known_at, line = s.line, quality = s.quality
+    FROM pg_temp.keep_staging s JOIN keep.state o ON o.series_no = s.series_no
+    WHERE t.series_no = s.series_no AND (
+        t.observed_at IS NULL OR s.observed_at > t.observed_at
+        OR (s.observed_at = t.observed_at AND (s.revision > t.revision OR (s.revision = t.revision
+            AND (s.value <> t.value OR s.quality <> t.quality)
+            AND md5(float8send(s.value) || int2send(s.quality))
+              > md5(float8send(t.value) || int2send(t.quality))))))
+    RETURNING s.i, o.observed_at AS before
+)
+SELECT string_agg(int4send(i) || timestamptz_send(coalesce(before, '-infinity'::timestamptz)), ''::bytea) FROM moved
+
+-- name: mark_these
+-- Marks for hours in which there is something new, as `take` makes them.
+WITH whole AS MATERIALIZED (
+    SELECT hour FROM keep.touched WHERE series_no = 0 AND hour = ANY(%(hours)s) FOR KEY SHARE
+)
+INSERT INTO keep.touched (hour, series_no)
+SELECT * FROM unnest(%(hour)s::timestamptz[], %(series)s::bigint[]) AS m(hour, series_no)
+WHERE NOT EXISTS (SELECT FROM whole w WHERE w.hour = m.hour)
+
 -- name: met_hot
 -- Of readings that met a known key, those that say something else or have a newer revision.
 SELECT s.i, h.value, h.quality::int4 AS quality, h.revision

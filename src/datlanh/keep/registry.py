@@ -14,6 +14,9 @@ from datlanh.kernel import Clock, Transaction
 from datlanh.model.reading import SeriesKey
 from datlanh.model.series import Series
 
+MANY = 500
+"""More keys than so many are looked up in an index of all series."""
+
 Full = tuple[SeriesKey, str]
 """A series in full: its key and its unit of measure."""
 
@@ -30,6 +33,8 @@ class Registry:
         self._entities: dict[str, int] = {}
         self._series: dict[Full, int] = {}
         self._by_number: dict[int, Series] = {}
+        self._by_name: dict[SeriesKey, list[int]] = {}
+        self._indexed = 0
         self._made: WeakKeyDictionary[Transaction, dict[Full, int]] = WeakKeyDictionary()
         self._made_entities: WeakKeyDictionary[Transaction, dict[str, int]] = WeakKeyDictionary()
 
@@ -40,6 +45,8 @@ class Registry:
             self._entities.clear()
             self._series.clear()
             self._by_number.clear()
+            self._by_name.clear()
+            self._indexed = 0
 
     async def type_no(self, tx: Transaction, name: str) -> int | None:
         """The number of a type, if there is one."""
@@ -195,6 +202,8 @@ class Registry:
 
     async def by_key(self, tx: Transaction, keys: Sequence[SeriesKey]) -> list[int]:
         """Numbers of keys, 0 if unknown; among several units the series with the newest state."""
+        if len(keys) > MANY:
+            return await self._by_many_keys(tx, keys)
         rows = await tx.all(
             "SELECT DISTINCT ON (t.i) t.i, s.series_no"
             " FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS t(e, a, d, i)"
@@ -208,3 +217,25 @@ class Registry:
         for row in rows:
             found[row["i"] - 1] = row["series_no"]
         return found
+
+    async def _by_many_keys(self, tx: Transaction, keys: Sequence[SeriesKey]) -> list[int]:
+        """The same from an index of all series that we keep for it; those of several units are asked for."""
+        self.at_epoch(await tx.value("SELECT epoch FROM keep.position"))
+        for _ in range(2):
+            for series in await self.after(tx, self._indexed):
+                self._by_name.setdefault(series.key, []).append(series.number)
+                self._indexed = series.number
+            if sum(map(len, self._by_name.values())) == await tx.value("SELECT count(*) FROM keep.series"):
+                break
+            # Who took a lower number may have committed later, or what we saw made was undone.
+            self._by_name.clear()
+            self._indexed = 0
+        found = [self._by_name.get(key, ()) for key in keys]
+        several = [place for place, numbers in enumerate(found) if len(numbers) > 1]
+        answer = [numbers[0] if numbers else 0 for numbers in found]
+        for start in range(0, len(several), MANY):
+            places = several[start : start + MANY]
+            numbers = await self.by_key(tx, [keys[place] for place in places])
+            for place, number in zip(places, numbers, strict=True):
+                answer[place] = number
+        return answer

@@ -6,9 +6,11 @@ together. The one thing to know: nothing here depends on the order in which batc
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
+import psycopg
 import structlog
 from numpy.typing import NDArray
 from prometheus_client import Counter
@@ -52,6 +54,8 @@ _STAGED = (
     "top",
 )
 _KINDS = ("int4", "int8", "instant", "float8", "int8", "int8", "instant", "int4", "int2", "int2", "bool")
+_WIRE = dict(zip(_STAGED, _KINDS, strict=True))
+_KEPT = ("series_no", "observed_at", "value", "revision", "journal", "known_at", "line", "quality")
 HOT, LATE, LOSER = 0, 1, 2
 
 
@@ -62,6 +66,7 @@ class Taker:
         self._clock = clock
         self._registry = registry
         self._partitions = partitions
+        self._trusting = True
         self._sql = queries(__package__)
         self._take_many = self._sql["take"].replace(
             "{staged}", "NOT MATERIALIZED (SELECT * FROM pg_temp.keep_staging)"
@@ -89,6 +94,7 @@ class Taker:
         else:
             await self._first_closing(tx, closing_to)
         kept = await self._take_readings(tx, readings, closing_to)
+        self._trusting = True
         facts = await take_facts(tx, self._registry, self._clock, mapped.facts) if mapped.facts else []
         if facts:
             kept = _with_facts(kept, tuple((f.entity, f.attribute) for f in facts))
@@ -188,6 +194,74 @@ class Taker:
         }
         hours = np.unique(columns.hours(rows["observed_at"]))
         given["hours"] = [from_micros(hour) for hour in hours[hours + HOUR_US + SETTLE_US > now].tolist()]
+        if len(kind) > FEW and self._trusting:
+            rest = await self._take_new(tx, rows, given["open"], hours, current, before)
+            if not len(rest):
+                return
+            rows, kind, main = columns.pick(rows, rest), kind[rest], main[rest]
+            rows["top"] = np.zeros(len(kind), np.bool_)  # the state has moved
+            given["hot"], given["late"] = int((kind == HOT).sum()), int((kind == LATE).sum())
+        await self._take_any(tx, rows, kind, main, given, fresh, changed, current, before)
+
+    async def _take_new(
+        self,
+        tx: Transaction,
+        rows: columns.Columns,
+        open_after: datetime,
+        hours: NDArray[np.int64],
+        current: NDArray[np.bool_],
+        before: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        """Move the state, and append what is newer than it was; the positions of all other rows.
+
+        The history of a series has nothing newer than its state, and the state's row is locked from here to the
+        commit: such readings need not be looked for. That is nearly all of what comes, at two thirds of the cost.
+        """
+        await self._put_in_place(tx, columns.pick(rows, rows["top"]))
+        cursor = await tx.conn.execute(self._sql["move" if _tells_old(tx) else "move_and_look"])
+        found = await cursor.fetchone()
+        assert found is not None
+        self._note_moved(found[0], rows, current, before)
+        moved = np.zeros(int(rows["series_no"].max()) + 1, np.bool_)
+        moved[rows["series_no"][rows["top"]]] = current[rows["i"][rows["top"]]]
+        sure = (rows["kind"] == HOT) & moved[rows["series_no"]] & (rows["observed_at"] > before[rows["i"]])
+        new = columns.pick(rows, sure)
+        if not columns.count(new):
+            return np.flatnonzero(~sure)
+        try:
+            await columns.put(tx, "keep.history", _KEPT, [(_WIRE[name], new[name]) for name in _KEPT])
+        except psycopg.errors.UniqueViolation:
+            # It cannot be; but if ever it is, the next try looks at every row.
+            log.error("keep.state_behind_history")
+            self._trusting = False
+            raise
+        hour, bound = columns.hours(new["observed_at"]), to_micros(open_after)
+        closed = hour <= bound
+        marks = [(at, 0) for at in np.unique(hour[~closed]).tolist()]
+        marks += sorted(set(zip(hour[closed].tolist(), new["series_no"][closed].tolist(), strict=True)))
+        await tx.run(
+            self._sql["mark_these"],
+            {
+                "hours": [from_micros(at) for at in hours[hours > bound].tolist()],
+                "hour": [from_micros(at) for at, _ in marks],
+                "series": [series for _, series in marks],
+            },
+        )
+        return np.flatnonzero(~sure)
+
+    async def _take_any(
+        self,
+        tx: Transaction,
+        rows: columns.Columns,
+        kind: NDArray[np.int16],
+        main: NDArray[np.bool_],
+        given: dict[str, Any],
+        fresh: NDArray[np.bool_],
+        changed: NDArray[np.bool_],
+        current: NDArray[np.bool_],
+        before: NDArray[np.int64],
+    ) -> None:
+        """Take rows of any kind: whatever is known already is found and settled."""
         few = len(kind) <= FEW
         if few:
             given |= {f"s_{name}": rows[name].tolist() for name in _STAGED}
@@ -217,7 +291,7 @@ class Taker:
             tx,
             "pg_temp.keep_staging",
             _STAGED,
-            [(wire, rows[name]) for name, wire in zip(_STAGED, _KINDS, strict=True)],
+            [(_WIRE[name], rows[name]) for name in _STAGED],
         )
 
     async def _correct(
@@ -324,6 +398,11 @@ class Taker:
                     at=self._clock.now(),
                 )
             )
+
+
+def _tells_old(tx: Transaction) -> bool:
+    """Whether the server tells what a row was before an update."""
+    return tx.conn.info.server_version >= 180_000
 
 
 def _runs(same: NDArray[np.bool_]) -> list[tuple[int, int]]:

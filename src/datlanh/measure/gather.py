@@ -74,6 +74,15 @@ def _kind(read: Read) -> str:
     return "counts" if read.take.startswith("count") else read.take
 
 
+@dataclass(frozen=True, slots=True)
+class _Law:
+    """The dated values of a day and place: as arguments, as what was used, and which one there is not."""
+
+    arguments: Mapping[str, ParameterValue | None]
+    used: tuple[tuple[str, ParameterValue], ...]
+    lacking: str | None
+
+
 class Gather:
     """Asks keep and our own store for inputs."""
 
@@ -126,7 +135,7 @@ class Gather:
                 case ReadKind.PARAMETER:
                     parameters[name] = read
         made: list[Given] = []
-        laws: dict[tuple[date, tuple[str, ...]], tuple[tuple[str, ParameterValue | None], ...]] = {}
+        laws: dict[tuple[date, tuple[str, ...]], _Law] = {}
         for n, (subject, end) in enumerate(pairs, 1):
             if n % BREATH == 0:
                 await asyncio.sleep(0)
@@ -139,13 +148,14 @@ class Gather:
             where = (grid.day_of(end), areas.get(subject, ()))
             law = laws.get(where)
             if law is None:
-                law = laws[where] = tuple(
-                    (name, self._dated(read.of, where)) for name, read in parameters.items()
+                dated = {name: self._dated(read.of, where) for name, read in parameters.items()}
+                law = laws[where] = _Law(
+                    dated,
+                    tuple((parameters[name].of, value) for name, value in dated.items() if value is not None),
+                    next((parameters[name].of for name, value in dated.items() if value is None), None),
                 )
-            lacking = next((parameters[name].of for name, value in law if value is None), None)
-            arguments.update(law)
-            used = tuple((parameters[name].of, value) for name, value in law if value is not None)
-            made.append(Given(subject, end, arguments, counts, used, lacking))
+            arguments.update(law.arguments)
+            made.append(Given(subject, end, arguments, counts, law.used, law.lacking))
         return made
 
     def _dated(self, id: str, where: tuple[date, tuple[str, ...]]) -> ParameterValue | None:

@@ -235,10 +235,13 @@ class Measure:
         self, tx: Transaction, indicator: IndicatorDeclaration, pairs: Sequence[Pair], now: datetime
     ) -> list[Made]:
         made: list[Made] = []
+        laws: dict[int, int] = {}  # by identity: many subjects share what applies to them
         for n, given in enumerate(await self._gather.inputs(tx, indicator, pairs, to_micros(now)), 1):
             if n % BREATH == 0:
                 await asyncio.sleep(0)
-            law = await self._store.law(tx, given.law)
+            law = laws.get(id(given.law), 0)
+            if not law:
+                law = laws[id(given.law)] = await self._store.law(tx, given.law)
             value: float | None = None
             # Where the law says nothing for that day, the value is not known, and why is said.
             detail: dict[str, Any] | None = {"no_value_of": given.lacking}
@@ -305,6 +308,7 @@ class Measure:
                     )
                 )
         if self._heard is not None:
+            formula = version_of(indicator)
             await self._heard(
                 tx,
                 [
@@ -319,7 +323,7 @@ class Measure:
                         of_all=sum(m.counts[1::2]),
                         computed_at=now,
                         known_at=now,
-                        formula=version_of(indicator),
+                        formula=formula,
                     )
                     for m in changed
                 ],

@@ -100,11 +100,18 @@ class Readings:
         if len(batches) == 1:
             return batches[0]
         place: dict[tuple[SeriesKey, str], int] = {}
+        # Batches of one source name their series by the same objects: those need not be compared by what they say.
+        seen: dict[tuple[int, str], int] = {}
         columns: list[NDArray[np.int32]] = []
         for batch in batches:
-            renumber = np.empty(len(batch.keys), np.int32)
-            for old, (series, unit) in enumerate(zip(batch.keys, batch.units, strict=True)):
-                renumber[old] = place.setdefault((series, unit), len(place))
+            spots = [
+                seen.get((id(series), unit), -1) for series, unit in zip(batch.keys, batch.units, strict=True)
+            ]
+            for old, spot in enumerate(spots):
+                if spot < 0:
+                    series, unit = batch.keys[old], batch.units[old]
+                    spots[old] = seen[id(series), unit] = place.setdefault((series, unit), len(place))
+            renumber = np.array(spots, np.int32)
             columns.append(renumber[batch.key] if len(batch.key) else batch.key)
         return Readings(
             keys=tuple(series for series, _ in place),

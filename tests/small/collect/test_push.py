@@ -3,13 +3,16 @@
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from datlanh.collect import push
 from datlanh.collect.batch import Batch
-from datlanh.collect.push import Limiter, decode, form_of, read
+from datlanh.collect.push import Limiter, decode, form_of
 from datlanh.kernel import HeldClock, to_micros
 from datlanh.model.errors import BadInput, TooMuch
 from datlanh.model.reading import SeriesKey
@@ -47,6 +50,24 @@ def a_batch(body: Any, **changes: Any) -> Batch:
 def simple(**changes: Any) -> dict[str, Any]:
     item = {"entity": "kk-01", "attribute": "pm25", "value": 12.3, "observed_at": AT, **changes}
     return {name: value for name, value in item.items() if value is not ...}
+
+
+def read(batch: Batch, source: Source) -> SimpleNamespace:
+    """What a body says, in plain lists, by whichever way it was read."""
+    columns = push.read(batch, source)
+    readings = columns.mapped().readings
+    return SimpleNamespace(
+        keys=list(readings.keys),
+        units=list(readings.units),
+        key=readings.key.tolist(),
+        at=readings.observed_at.tolist(),
+        value=readings.value.tolist(),
+        quality=readings.quality.tolist(),
+        line=readings.line.tolist(),
+        revision=readings.revision.tolist(),
+        plain=columns.count != len(columns.key),
+        **{name: getattr(columns, name) for name in ("refusals", "paths", "notes", "missing", "count")},
+    )
 
 
 def refused(body: Any, source: Source | None = None, **changes: Any) -> list[tuple[str, str]]:
@@ -434,3 +455,66 @@ def test_a_hostile_body_costs_little_time() -> None:
         decode(a_batch(body), a_source())
         assert time.process_time() - begun < 1
     assert push.UNPACKED_LIMIT == 8 * 2**20
+
+
+VALUES = st.one_of(
+    st.floats(0, 999, allow_nan=False), st.integers(0, 999), st.sampled_from([-999, 5000, None, 1e300, -0.0])
+)
+TIMES = st.sampled_from(
+    [AT, "2026-11-23T08:00:00Z", "2026-11-23T08:00:00,5+07:00", 17, "soon", "1990-01-01T00:00Z"]
+)
+
+
+@st.composite
+def bodies_of_one_shape(draw: st.DrawFn) -> tuple[bytes, dict[str, str]]:
+    """Bodies that are mostly plain, with now and then something odd in them."""
+    device, at = draw(st.sampled_from(["device", "entity"])), draw(st.sampled_from(["at", "observed_at"]))
+    several, form = draw(st.booleans()), draw(st.sampled_from(["array", "envelope", "lines"]))
+    odd = draw(st.integers(0, 3)) == 0
+    items = []
+    for n in range(draw(st.integers(1, 6))):
+        item: dict[str, Any] = {
+            device: draw(st.sampled_from(["kk-01", "kk-02", "BD_TDM_KK09"])),
+            at: draw(TIMES) if odd else AT,
+        }
+        value = draw(VALUES) if odd else float(n)
+        if several:
+            names = draw(st.lists(st.sampled_from(["pm25", "pm10", "so2"]), min_size=1, unique=True))
+            item["values"] = dict.fromkeys(names, value)
+        else:
+            item |= {"attribute": draw(st.sampled_from(["pm25", "pm10"])), "value": value}
+            if draw(st.booleans()):
+                item["unit"] = draw(st.sampled_from(["ug/m3", "mg/m3"] if odd else ["ug/m3"]))
+        if draw(st.booleans()):
+            item["quality"] = draw(st.sampled_from(["measured", "fault", "00", 1] if odd else ["fault"]))
+        if odd and draw(st.integers(0, 5)) == 0:
+            item["battery"] = 3
+        items.append(item)
+    told: Any = {"readings": items} if form == "envelope" else items
+    text = json.dumps(told, separators=(",", ":")).encode()
+    if form == "lines":
+        text = b"\n".join(json.dumps(item, separators=(",", ":")).encode() for item in items)
+    return text, {"form": "ndjson"} if form == "lines" else {}
+
+
+@given(bodies_of_one_shape())
+@settings(max_examples=300, deadline=None)
+def test_the_plain_way_says_what_the_others_say(told: tuple[bytes, dict[str, str]]) -> None:
+    body, meta = told
+    source = a_source()
+    fast = decode(a_batch(body, meta=meta), source)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("datlanh.collect.plain.take", lambda *_, **__: None)
+        slow = decode(a_batch(body, meta=meta), source)
+    assert fast.refusals == slow.refusals
+    one, other = fast.readings, slow.readings
+    assert [one.keys[key] for key in one.key] == [other.keys[key] for key in other.key]
+    assert [one.units[key] for key in one.key] == [other.units[key] for key in other.key]
+    for name in ("observed_at", "value", "quality", "revision", "journal", "line"):
+        assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name
+
+
+def test_the_plain_way_is_taken() -> None:
+    # Else the test above would compare a way with itself.
+    body = json.dumps([simple(value=3.5), simple(value=4.5)], separators=(",", ":")).encode()
+    assert read(a_batch(body), a_source()).plain

@@ -324,7 +324,12 @@ def gated_hot(way: Way) -> Callable[[Request], Awaitable[Response]]:
         if way.permission == PUBLIC:
             ask = Ask(request, request.app.state.house, None, language_of(request), PUBLIC)
             return await way.endpoint(ask)  # type: ignore[no-any-return]
-        return await way.endpoint(await gate(request, way.permission))  # type: ignore[no-any-return]
+        ask = await gate(request, way.permission)
+        try:
+            return await way.endpoint(ask)  # type: ignore[no-any-return]
+        finally:
+            # A request that knows who asked, who knows the request: a ring, and a hundred objects in it.
+            request.scope["state"].pop("ask", None)
 
     return handle
 

@@ -5,7 +5,7 @@ reached from outside; a route that is not in a door does not exist.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from datlanh.app.http import (
@@ -38,6 +38,7 @@ from datlanh.app.http import (
     overview,
     probe,
     procedure,
+    push,
     replay,
     report,
     session,
@@ -90,6 +91,7 @@ DOORS: tuple[Door, ...] = (
     live.door,
     ngsild.door,
     probe.door,
+    push.door,
 )
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "default": {"description": "A problem, in words and as a key.", "model": shapes.Problem}
@@ -98,12 +100,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 def ways() -> list[Way]:
     """Every route of every door."""
-    found = [way for door in DOORS for way in door.ways]
-    try:
-        from datlanh.app.http import push
-    except ImportError:
-        return found
-    return [*found, *push.door.ways]
+    return [way for door in DOORS for way in door.ways]
 
 
 def make_app(house: "House | None", *, web: Path | None = None) -> ASGIApp:
@@ -115,12 +112,39 @@ def make_app(house: "House | None", *, web: Path | None = None) -> ASGIApp:
     secure = settings.public_url.startswith("https://")
     packing = GZipMiddleware(app, minimum_size=2048, compresslevel=5)
 
+    direct = Direct(app, push.door.ways)
+
     async def packed(scope: Scope, receive: Receive, send: Send) -> None:
-        # Answers to pushed readings are a line long: packing would only cost.
-        pushed = scope["type"] == "http" and scope["path"].endswith("/readings")
-        await (app if pushed else packing)(scope, receive, send)
+        if scope["type"] != "http" or not await direct.answered(scope, receive, send):
+            await packing(scope, receive, send)
 
     return Guard(packed, house.clock, secure=secure)
+
+
+class Direct:
+    """The ways that thousands of devices use each second: answered before routers and middlewares are asked.
+
+    The gate is the same as for every hot way, the guard around it too; errors are the guard's to tell. Nothing is
+    packed: an answer is a line long.
+    """
+
+    def __init__(self, app: FastAPI, ways: Sequence[Way]) -> None:
+        self._app = app
+        self._ways = [(way.method, compile_path(way.path), gated_hot(way)) for way in ways]
+
+    async def answered(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Answer if the request is one of ours."""
+        for method, (pattern, _, convertors), endpoint in self._ways:
+            if scope["method"] != method or (found := pattern.match(scope["path"])) is None:
+                continue
+            scope["app"] = self._app
+            scope["path_params"] = {
+                name: convertors[name].convert(text) for name, text in found.groupdict().items()
+            }
+            answer = await endpoint(Request(scope, receive, send))
+            await answer(scope, receive, send)
+            return True
+        return False
 
 
 def application(house: "House | None", web: Path) -> FastAPI:
