@@ -40,8 +40,16 @@ def readings(items: Sequence[Item], journal: int = 1) -> Mapped:
     )
 
 
-@pytest.fixture
-def keep(db: Database, clock: HeldClock, settings: Settings) -> Keep:
+@pytest.fixture(params=[256, 0], ids=["small batches", "large batches"])
+def keep(
+    request: pytest.FixtureRequest,
+    db: Database,
+    clock: HeldClock,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Keep:
+    # Small and large batches travel by different ways, which must come to the same.
+    monkeypatch.setattr("datlanh.keep.take.FEW", request.param)
     return Keep(db, clock, settings)
 
 
@@ -233,3 +241,17 @@ async def test_a_batch_that_is_not_committed_yet_is_not_left_out_of_its_hour(
     async with keep.db.read() as tx:
         assert await tx.value("SELECT count(*) FROM keep.touched") == 0
         assert await tx.all("SELECT n_measured, sum FROM keep.hour") == [{"n_measured": 2, "sum": 30}]
+
+
+async def test_two_who_bring_the_same_at_once_bring_it_once(keep: Keep) -> None:
+    items = [(key, minute(n), float(n), 0, 1) for key in (PM25, SO2) for n in range(1, 40)]
+    await take(keep, items[:1])
+
+    async def bring(journal: int) -> Kept:
+        return await take(keep, items, journal)
+
+    first, second = await asyncio.gather(bring(2), bring(3))
+    assert int(first.fresh.sum()) + int(second.fresh.sum()) == len(items) - 1
+    async with keep.db.read() as tx:
+        assert await tx.value("SELECT count(*) FROM keep.history") == len(items)
+        assert await tx.value("SELECT count(*) FROM keep.correction") == 0

@@ -280,8 +280,12 @@ async def _clean(database: Database) -> None:
             await tx.run("TRUNCATE keep.iceberg_tables, keep.iceberg_namespace_properties")
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("ORACLE_SEEDS", "3"))))
-def test_every_answer_equals_brute_force(seed: int, database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", range(int(os.environ.get("ORACLE_SEEDS", "4"))))
+def test_every_answer_equals_brute_force(
+    seed: int, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Small and large batches travel by different ways; every second world has only large ones.
+    monkeypatch.setattr("datlanh.keep.take.FEW", 0 if seed % 2 else 256)
     database = Database(database_url, size=4)
     runs = iter(range(10_000))
     with asyncio.Runner() as runner:
