@@ -119,6 +119,54 @@ async def house(
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@dataclass
+class Asked:
+    """Something that a receiver was sent."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+class Receiver:
+    """A web server on loopback that keeps what it is asked and answers as told (200, unless said otherwise)."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.asked: list[Asked] = []
+        self.answers: dict[str, tuple[int, bytes]] = {}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request."""
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            first, *lines = head.split("\r\n")
+            pairs = (line.split(": ", 1) for line in lines if ": " in line)
+            headers = {name.lower(): value for name, value in pairs}
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            path = first.split(" ")[1]
+            self.asked.append(Asked(path, headers, body))
+            status, said = self.answers.get(path, (200, b"{}"))
+            writer.write(f"HTTP/1.1 {status} x\r\ncontent-length: {len(said)}\r\n\r\n".encode() + said)
+            await writer.drain()
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """Somebody who receives what we send."""
+    made = Receiver()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield made
+    server.close()
+
+
 @pytest.fixture
 async def served(house: House, clock: HeldClock, tmp_path: Path) -> AsyncIterator[Served]:
     """The house behind HTTP."""
