@@ -195,7 +195,7 @@ desk:
         ("escalations", ALARM_YAML, "title: x", "title: x\n  colour: red", "unknown: colour"),
         ("escalations", ALARM_YAML, "x:\n", "x: [\n", "line 4"),
         ("rosters", DESK_YAML, '"06:00", to', "6, to", "no time of day"),
-        ("rosters", DESK_YAML, "[d]", "[d, null]", "cycle"),
+        ("rosters", DESK_YAML, "[d]", "[d, null]", "duty.cycle_not_covered"),
         ("rosters", DESK_YAML, "[x]", "x", "accounts is a list"),
         ("rosters", DESK_YAML, "{vi: a, en: b}", "{vi: a}", "title"),
         ("rosters", DESK_YAML, "role:", "level: one\n  role:", "from 1 to 9"),
@@ -211,4 +211,4 @@ def test_a_wrong_declaration_says_where_and_what(
     file.write_text(text.replace(old, new, 1), "utf-8")
     with pytest.raises(BadInput) as wrong:
         roster.read(tmp_path)
-    assert said in str(wrong.value.params)
+    assert said in f"{wrong.value.key} {wrong.value.params}"
