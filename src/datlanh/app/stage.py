@@ -13,9 +13,9 @@ from datlanh.detect import Detect
 from datlanh.kernel import Database, HeldClock, Reader, Settings
 from datlanh.measure import Measure
 from datlanh.model.pack import Packs
-from datlanh.operate import Operate
+from datlanh.operate import Intake, Operate
 
-MOVED_BY_TIME = ("keep", "measure", "detect", "operate", "tasks")
+MOVED_BY_TIME = ("keep", "measure", "detect", "operate", "intake", "tasks")
 ROUNDS = 40
 NEVER_SEALED = 1_000_000
 
@@ -59,6 +59,11 @@ class Stage:
     def operate(self) -> Operate:
         """The floor."""
         return self.house.operate
+
+    @property
+    def intake(self) -> Intake:
+        """The door for events of other systems."""
+        return self.house.intake
 
     async def settle(self) -> None:
         """Let every stage do what is due now, until nothing is left."""

@@ -476,7 +476,7 @@ class AlarmDesk:
         """Every alarm that can ring, the gravest first, with its numbers of the last 30 days."""
         now = self._floors.clock.now()
         begin = now - DEFINED_OVER
-        numbers = await self._floors.operate.definition_numbers(tx, begin, now)
+        numbers = await self._floors.operate.definition_numbers(tx, begin, now + timedelta(seconds=1))
         known = await names(self._floors)
         rows = [
             self._definition(declared, numbers.get(declared.id, {}), known, language)

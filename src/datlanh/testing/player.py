@@ -6,7 +6,7 @@ do what is due, minute by minute or less often, and looks at what has come of it
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from datlanh.measure import Measure
 from datlanh.model.alarm import AlarmFilter, PersonRef
 from datlanh.model.incident import IncidentFilter
 from datlanh.model.pack import Expect, GivenEntity, Packs, Play, Scenario
-from datlanh.operate import Operate
+from datlanh.operate import Intake, Operate, Sighting
 
 FINE_STEP = timedelta(minutes=5)
 COARSE_STEP = timedelta(minutes=30)
@@ -45,6 +45,8 @@ class Stage(Protocol):
     def measure(self) -> Measure: ...
     @property
     def detect(self) -> Detect: ...
+    @property
+    def intake(self) -> Intake: ...
     @property
     def operate(self) -> Operate: ...
 
@@ -148,8 +150,11 @@ class _Player:
             await self.stage.collect.inbox.accept(
                 source.id, source.codec, body, file_name=Path(play.file).name
             )
-        for act, of in play.acts.items():  # what a person does
+        for act, of in play.acts.items():  # what a person or another system does
             async with self.stage.database.transaction() as tx:
+                if act == "tell":
+                    await self.stage.intake.take(tx, self._sighting(of))
+                    continue
                 alarms, _ = await self.stage.operate.alarms(
                     tx, AlarmFilter(detection=self._id(of), open_only=True)
                 )
@@ -215,6 +220,22 @@ class _Player:
                             self._fail(
                                 expect, f"{at}: step {step} is due {got_due}, not {due} after the start"
                             )
+
+    def _sighting(self, of: Mapping[str, Any]) -> Sighting:
+        """An event of another system: `tell: {id, kind, place, confidence, text, over}`; it begins when it is told."""
+        now = self.stage.clock.now()
+        place = of.get("place")
+        return Sighting(
+            source=str(of.get("source", "scenario")),
+            external=str(of["id"]),
+            kind=str(of["kind"]),
+            began_at=now if not of.get("over") else self.scenario.starts,
+            ended_at=now if of.get("over") else None,
+            place=(float(place[0]), float(place[1])) if place else None,
+            area=of.get("area"),
+            confidence=of.get("confidence"),
+            text=str(of.get("text", "")),
+        )
 
     def _id(self, name: str) -> str:
         """A thing of this pack may be named without the pack's name."""

@@ -56,11 +56,17 @@ async def alarms(
     q: str = "",
     entity: str | None = None,
     incident: str | None = None,
+    group: str | None = None,
+    heads: bool = False,
+    chattering: bool = False,
     open: bool = False,
     cursor: str | None = None,
     limit: int = 100,
 ) -> shapes.AlarmPage:
-    """A page of alarms; without a state, all of them; `open` leaves out those that are closed."""
+    """A page of alarms; without a state, all of them; `open` leaves out those that are closed.
+
+    `heads` leaves out those that follow a storm: the storm (`/alarm-groups`) speaks for them.
+    """
     if not 1 <= limit <= MOST:
         raise BadInput("http.limit_out_of_range", where="limit", most=MOST)
     asked = AlarmFilter(
@@ -71,6 +77,9 @@ async def alarms(
         text=q[:200],
         entity=entity,
         incident=incident,
+        group=group,
+        heads=heads,
+        chattering=chattering,
         open_only=open,
         after=cursor,
         limit=limit,
