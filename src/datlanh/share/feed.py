@@ -59,24 +59,34 @@ class Feed:
         self.moved(told)
         alarms: dict[str, Told] = {}
         incidents: dict[str, Told] = {}
+        groups: dict[str, Told] = {}
         for item in told:
             if item.name.startswith(("Alarm", "Incident", "Step", "Deadline")):
                 body: Mapping[str, Any] = msgspec.json.decode(item.body)
+                if item.name == "AlarmRaised" and body.get("quiet") and not body.get("respond_by"):
+                    groups[str(body.get("group"))] = item  # it follows a storm, which speaks for it
+                    self._moved.update(s for s in [str(body.get("subject"))] if s.startswith("urn:"))
+                    continue
                 for id in _ids(body, "alarm", "alarms"):
                     alarms.pop(id, None)
                     alarms[id] = item
                 for id in _ids(body, "incident", "incidents"):
                     incidents.pop(id, None)
                     incidents[id] = item
-        if not alarms and not incidents:
+        if not alarms and not incidents and not groups:
             return []
         operate = self._floors.operate
         frames: list[Frame] = []
         async with self._floors.db.read() as tx:
-            found = list(await operate.alarms_by_id(tx, list(alarms))) if alarms else []
+            known = list(await operate.alarms_by_id(tx, list(alarms))) if alarms else []
+            groups.update((alarm.group, alarms[alarm.id]) for alarm in known if alarm.group and alarm.follows)
+            found = [alarm for alarm in known if not alarm.follows]
             rows = {language: await self._alarms.rows(tx, found, language) for language in LANGUAGES}
             for at, alarm in enumerate(found):
                 item = alarms[alarm.id]
+                shared = rows[LANGUAGES[0]][at].group
+                if shared is not None:
+                    groups[shared] = item
                 frames.append(
                     Frame.of(
                         "AlarmChanged",
@@ -86,6 +96,19 @@ class Feed:
                         unit=alarm.owner_unit,
                         area=alarm.area,
                         key=f"alarm {alarm.id}",
+                    )
+                )
+            if groups:
+                last = max(groups.values(), key=lambda item: item.position)
+                changed = shapes.LiveGroup(groups=sorted(groups))
+                frames.append(
+                    Frame.of(
+                        "AlarmGroupsChanged",
+                        {language: changed for language in LANGUAGES},
+                        position=last.position,
+                        permission="alarm.read",
+                        open=True,
+                        key="alarm groups",
                     )
                 )
             opened = list(await operate.incidents_by_id(tx, list(incidents))) if incidents else []
@@ -107,7 +130,7 @@ class Feed:
                     )
                 )
         # An alarm changes the colour of its station.
-        self._moved.update(alarm.entity for alarm in found if alarm.entity)
+        self._moved.update(alarm.entity for alarm in known if alarm.entity)
         return sorted(frames, key=lambda frame: frame.position or 0)
 
     async def stations(self) -> list[Frame]:

@@ -988,6 +988,13 @@ class LiveAlarm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveGroup:
+    """A group of alarms, or a storm, is other than it was: ask for the groups again."""
+
+    groups: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveIncident:
     """An incident is new or changed: put the row in the place of the old one, by id."""
 
@@ -1024,6 +1031,7 @@ class LiveMessages:
     """What the data of each event of `/live` looks like, by the event's name (documentation for the web)."""
 
     AlarmChanged: LiveAlarm
+    AlarmGroupsChanged: LiveGroup
     IncidentChanged: LiveIncident
     StationsChanged: StationsChanged
     FiguresChanged: FiguresChanged

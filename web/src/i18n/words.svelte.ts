@@ -6,10 +6,15 @@
  * type of the keys, so that a misspelt key does not compile. English is loaded when it is asked for. Messages
  * are the ICU subset `{name}` and `{n, plural, one {# thing} other {# things}}`.
  */
+import alarmVi from '../../../src/datlanh/strings/alarm.vi.json';
 import deskVi from '../../../src/datlanh/strings/desk.vi.json';
+import directiveVi from '../../../src/datlanh/strings/directive.vi.json';
+import taskVi from '../../../src/datlanh/strings/task.vi.json';
+import roomVi from '../../../src/datlanh/strings/room.vi.json';
+import watchVi from '../../../src/datlanh/strings/watch.vi.json';
 import webVi from '../../../src/datlanh/strings/web.vi.json';
 
-const vi = { ...webVi, ...deskVi };
+const vi = { ...webVi, ...deskVi, ...alarmVi, ...roomVi, ...taskVi, ...directiveVi, ...watchVi };
 
 export type Key = keyof typeof vi;
 export type Language = 'vi' | 'en';
@@ -20,11 +25,16 @@ type Dictionary = Record<Key, string>;
 const load: Record<Language, () => Promise<Dictionary>> = {
   vi: async () => vi,
   en: async () => {
-    const [web, desk] = await Promise.all([
+    const [web, desk, alarm, room, task, directive, watch] = await Promise.all([
       import('../../../src/datlanh/strings/web.en.json'),
       import('../../../src/datlanh/strings/desk.en.json'),
+      import('../../../src/datlanh/strings/alarm.en.json'),
+      import('../../../src/datlanh/strings/room.en.json'),
+      import('../../../src/datlanh/strings/task.en.json'),
+      import('../../../src/datlanh/strings/directive.en.json'),
+      import('../../../src/datlanh/strings/watch.en.json'),
     ]);
-    return { ...web.default, ...desk.default };
+    return { ...web.default, ...desk.default, ...alarm.default, ...room.default, ...task.default, ...directive.default };
   },
 };
 
