@@ -34,7 +34,7 @@ const load: Record<Language, () => Promise<Dictionary>> = {
       import('../../../src/datlanh/strings/directive.en.json'),
       import('../../../src/datlanh/strings/watch.en.json'),
     ]);
-    return { ...web.default, ...desk.default, ...alarm.default, ...room.default, ...task.default, ...directive.default };
+    return { ...web.default, ...desk.default, ...alarm.default, ...room.default, ...task.default, ...directive.default, ...watch.default };
   },
 };
 
