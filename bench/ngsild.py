@@ -5,7 +5,7 @@ python -m bench ngsild [--long]
 
 import json
 
-from bench.push import STATIONS, script
+from bench.push import STATIONS, rested, script
 from bench.row import Row
 from bench.running import running
 
@@ -38,7 +38,9 @@ def measure(long: bool = False) -> list[Row]:
         port = run.ceiling()
         ceiling = run.flood(flood, 5, port=port)
         run.end_ceiling()
-        run.flood(flood, 4)
+        while run.value("SELECT count(*) FROM keep.entity") < STATIONS:
+            run.flood(flood, 4)
+        rested(run)
         found = run.flood(flood, LONG_SECONDS if long else SECONDS)
     rate, top = found.good * BATCH / found.seconds, ceiling.good * BATCH / ceiling.seconds
     return [

@@ -155,6 +155,10 @@ class Keep:
         async with self._asking(tx) as own:
             return await self.present.entities(own, ask)
 
+    async def kinds(self, ids: Sequence[str], tx: Transaction) -> dict[str, str]:
+        """The types of those entities that are there, by their ids; to be asked before anything is written."""
+        return await self.registry.kinds(tx, ids)
+
     async def count_entities(self, ask: EntityQuestion, tx: Transaction | None = None) -> int:
         """How many entities a question is about, whatever its limit."""
         async with self._asking(tx) as own:

@@ -31,6 +31,7 @@ class Registry:
         self._attributes: dict[str, int] = {}
         self._attribute_names: dict[int, str] = {}
         self._entities: dict[str, int] = {}
+        self._kinds: dict[str, str] = {}
         self._series: dict[Full, int] = {}
         self._by_number: dict[int, Series] = {}
         self._by_name: dict[SeriesKey, list[int]] = {}
@@ -43,6 +44,7 @@ class Registry:
         if epoch != self._epoch:
             self._epoch = epoch
             self._entities.clear()
+            self._kinds.clear()
             self._series.clear()
             self._by_number.clear()
             self._by_name.clear()
@@ -117,6 +119,19 @@ class Registry:
             for row in await tx.all(sql, (missing,)):
                 found[row["id"]] = mine[row["id"]] = row["entity_no"]
         return found
+
+    async def kinds(self, tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
+        """The types of those entities that are there, by their ids."""
+        self.at_epoch(await tx.value("SELECT epoch FROM keep.position"))
+        missing = [id for id in ids if id not in self._kinds]
+        if missing:
+            # What others have committed by now stays; what this transaction makes itself is not there yet.
+            for row in await tx.all(
+                "SELECT e.id, t.name FROM keep.entity e JOIN keep.type t USING (type_no) WHERE e.id = ANY(%s)",
+                (missing,),
+            ):
+                self._kinds[row["id"]] = row["name"]
+        return {id: self._kinds[id] for id in ids if id in self._kinds}
 
     async def series_numbers(self, tx: Transaction, full: Sequence[Full]) -> list[int]:
         """Numbers of series, in order; series and entities are made if need be, with an empty state."""

@@ -146,14 +146,15 @@ class Writer:
             except Error as error:
                 read.append(error)
         ids = [item.id for items in read if isinstance(items, list) for item in items]
-        known = await self._known(tx, ids, values=any(request.replace for request in group))
+        kinds = await house.keep.kinds(sorted({id for id in ids if id}), tx)
+        whole = await self._whole(tx, group, read)
         results: list[Written | Error] = []
         offers: list[Offer] = []
         for request, items in zip(group, read, strict=True):
             if isinstance(items, Error):
                 results.append(items)
                 continue
-            written, offer = self._judge(request, items, known, source)
+            written, offer = self._judge(request, items, kinds, whole, source)
             results.append(written)
             offers.append(offer)
         if not offers:
@@ -202,15 +203,31 @@ class Writer:
         written.created = [id for id in ids if id in created]
         written.updated = [id for id in ids if id not in created]
 
-    async def _known(self, tx: Transaction, ids: Sequence[str], *, values: bool) -> dict[str, Entity]:
-        wanted = sorted({id for id in ids if id})
+    async def _whole(
+        self, tx: Transaction, group: Sequence[_Request], read: Sequence[list[Item] | Error]
+    ) -> dict[str, Entity]:
+        """All that is known of the entities that are to be replaced."""
+        wanted = sorted(
+            {
+                item.id
+                for request, items in zip(group, read, strict=True)
+                if request.replace and isinstance(items, list)
+                for item in items
+                if item.id
+            }
+        )
         if not wanted:
             return {}
-        found = await self._house.keep.entities(EntityQuestion(ids=wanted, limit=None, values=values), tx)
+        found = await self._house.keep.entities(EntityQuestion(ids=wanted, limit=None), tx)
         return {entity.id: entity for entity in found}
 
     def _judge(
-        self, request: _Request, items: Sequence[Item], known: dict[str, Entity], source: Source
+        self,
+        request: _Request,
+        items: Sequence[Item],
+        known: dict[str, str],
+        whole: dict[str, Entity],
+        source: Source,
     ) -> tuple[Written, Offer]:
         """Which entities are new, which change, which are refused; and the journal row of the request."""
         written = Written()
@@ -219,8 +236,8 @@ class Writer:
         gone: dict[str, list[str]] = {}
         for item in items:
             if item.error is None:
-                there = known.get(item.id)
-                type_ = seen.get(item.id) or (there.type if there else None)
+                there = whole.get(item.id)
+                type_ = seen.get(item.id) or known.get(item.id)
                 if type_ is not None and type_ != item.type:
                     item.error = Conflict("ngsild.other_type", id=item.id, type=type_)
             if item.error is not None:
@@ -248,7 +265,7 @@ class Writer:
         ):
             meta["only"] = only
         if gone:
-            meta["gone"] = {id: [(known[id].type, name) for name in names] for id, names in gone.items()}
+            meta["gone"] = {id: [(whole[id].type, name) for name in names] for id, names in gone.items()}
         offer = Offer(
             source=source.id,
             codec=CODEC,
