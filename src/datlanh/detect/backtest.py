@@ -37,6 +37,8 @@ MOST_DAYS = 120
 MOST_SUBJECTS = 2_000
 MOST_READINGS = 10_000_000
 SUBJECTS_AT_ONCE = 20
+TRIED = (Reads.ATTRIBUTE, Reads.INDICATOR)
+"""Of where things are, and of what others have told us, no history is kept that could be played again."""
 WARM = timedelta(hours=6)
 """So long before the beginning the watch is already moved, so that it does not begin the past cold."""
 
@@ -257,7 +259,7 @@ class BackTests:
         declared = self._packs.detections.get(detection)
         if declared is None:
             raise NotFound("report.no_such_detection", detection=detection)
-        if declared.begins.reads is Reads.PLACE:
+        if declared.begins.reads not in TRIED:
             raise Refused("report.backtest_not_of_places", detection=detection)
         return declared
 

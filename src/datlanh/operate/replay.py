@@ -1,12 +1,14 @@
 """Replay: alarms, incidents, tasks and the rest as they stood at an instant, by what had been written until then.
 
-The database keeps what a thing was after each line of its log (`operate.past`); so the state of an instant is looked up,
-never guessed, and nothing that was learnt later shines through. `fold` makes the same state from the lines alone and
-is the proof that the log tells everything.
+The database keeps what a thing was after each line of its log (`operate.past`); so the state of an instant is looked
+up, never guessed, and nothing that was learnt later shines through. `fold` makes the same state from the lines alone
+and is the proof that the log tells everything.
 """
 
+import importlib
+import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from types import ModuleType
@@ -19,6 +21,7 @@ from datlanh.model.alarm import Alarm, LogEntry
 from datlanh.model.directive import Directive
 from datlanh.model.incident import Incident
 from datlanh.model.messages import Message
+from datlanh.model.messages.operate import AlarmCleared, AlarmRaisedAgain
 from datlanh.model.task import Task
 from datlanh.operate import alarm as alarms
 from datlanh.operate import incident as incidents
@@ -188,13 +191,14 @@ def _urgency(alarm: Alarm) -> tuple[int, bool, float]:
 @cache
 def _messages() -> Mapping[str, type[Message]]:
     """The messages that a log may hold, by name."""
-    from datlanh.model.messages import operate
+    import datlanh.model.messages as folder
 
-    return {
-        name: value
-        for name, value in vars(operate).items()
-        if isinstance(value, type) and issubclass(value, Message) and value is not Message
-    }
+    found: dict[str, type[Message]] = {}
+    for module in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if isinstance(value, type) and issubclass(value, Message) and value is not Message:
+                found[name] = value
+    return found
 
 
 def message_of(entry: LogEntry, code: str = "") -> Message | None:
@@ -218,15 +222,45 @@ def fold(thing: Alarm | Incident, entries: Sequence[LogEntry]) -> Alarm | Incide
     rules: ModuleType = alarms if isinstance(thing, Alarm) else incidents
     for entry in entries:
         message = message_of(entry, thing.code)
+        if isinstance(thing, Alarm) and message is not None:
+            thing = _sensed(thing, message)
         if message is not None:
             thing = rules.after(thing, message)
     return thing
 
 
+def _sensed(alarm: Alarm, message: Message) -> Alarm:
+    """What the line says of the event behind an alarm: that it is over, or that it came back."""
+    match message:
+        case AlarmCleared():
+            return replace(alarm, active=False, ended_at=message.ended_at)
+        case AlarmRaisedAgain():
+            by_hand = alarm.closed_at is not None and alarm.cause is not None
+            back = replace(
+                alarm,
+                active=True,
+                count=message.count,
+                ended_at=None,
+                cleared_at=None,
+                stale_at=None,
+                closed_at=None,
+                closed_by=None,
+                cause=None,
+            )
+            if not by_hand:
+                return back
+            respond_by = message.at + alarm.time_to_respond
+            return replace(
+                back, acknowledged_at=None, acknowledged_by=None, respond_by=respond_by, overdue_at=None
+            )
+        case _:
+            return alarm
+
+
 _UNTOLD_OF_ALARM = frozenset(
     {
-        # Of a flapping sensor not every coming and going is a line: these follow its events.
-        *("version", "count", "active", "event", "last_began_at", "ended_at", "cleared_at"),
+        # The newest reading is the event's; the log names the event.
+        *("version", "event", "last_began_at", "returns"),
         *("value", "unit", "limit", "limit_reference", "attribute", "indicator", "observed_at"),
         *("series", "journal", "line"),
     }

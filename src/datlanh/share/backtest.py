@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from datlanh.detect import backtest_store as store
-from datlanh.detect.backtest import BackTests, Change, Found, proposed
+from datlanh.detect.backtest import TRIED, BackTests, Change, Found, proposed
 from datlanh.kernel import PROVINCE_ZONE, Transaction, jobs
 from datlanh.kernel.words import say
 from datlanh.model.alarm import Alarm
@@ -226,7 +226,7 @@ class BackTestBook:
         rows = [
             self._detection(one, language)
             for one in self._floors.packs.detections.values()
-            if one.begins.reads is not Reads.PLACE
+            if one.begins.reads in TRIED
         ]
         return BackTestDetections(rows=sorted(rows, key=lambda one: (one.title, one.id)), most_days=MOST_DAYS)
 

@@ -155,11 +155,10 @@ async def file(ask: Asked, id: str, format: str) -> Response:
         raise BadInput("report.bad_format", where="format", formats=", ".join(FORMATS))
     async with ask.house.database.read() as tx:
         found = await ask.house.papers.one(tx, ask.caller, id)
-        if found.state is ReportState.SIGNED:
-            body = (await ask.house.reports.file(tx, found.id, format)).body
-        else:
-            body = b""
-    if not body:
+        signed = found.state is ReportState.SIGNED
+        kept = await ask.house.reports.file(tx, found.id, format) if signed else None
+    body = kept.body if kept is not None else b""
+    if kept is None:
         body = (await ask.house.papers.files(found, (format,)))[format]
     day = (found.signature.at if found.signature else found.drafted_at).astimezone(PROVINCE_ZONE)
     name = f"{found.code}-{day:%Y%m%d}{'' if found.signature else '-draft'}.{format}"

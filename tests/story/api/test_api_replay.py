@@ -1,0 +1,189 @@
+"""Replay, the effect on a number, and the back-test: over HTTP, against what really happened."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from datlanh.model.messages.detect import EventBegan, EventEnded
+
+STATION = "urn:ngsi-ld:AirQualityObserved:BD_TDM_KK01"
+SOURCE = "BD_TDM_KK01"
+
+
+async def event(served: Any, number: int, *, ended: bool = False) -> None:
+    """An event of fine dust begins or ends."""
+    detection = next(
+        d for d in served.house.packs.detections.values() if "AirQualityObserved" in d.begins.of and d.opens
+    )
+    now = served.clock.now()
+    id = f"00000000-0000-7000-8000-00000000000{number}"
+    told: Any = EventBegan(
+        event=id,
+        detection=detection.id,
+        subject=STATION,
+        entity=STATION,
+        area="25747",
+        attribute="pm25",
+        severity=2,
+        began_at=now,
+        at=now,
+        observed_at=now,
+        value=154.0,
+        unit="ug/m3",
+        limit=100.0,
+    )
+    if ended:
+        told = EventEnded(
+            event=id, detection=detection.id, subject=STATION, began_at=now, ended_at=now, at=now
+        )
+    async with served.house.database.transaction() as tx:
+        tx.tell(told)
+    await served.settle()
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without what depends on the hour at which it is asked for."""
+    return {name: value for name, value in row.items() if name not in ("overdue", "subject")}
+
+
+async def test_an_instant_is_shown_as_it_was_known_then(served: Any) -> None:
+    seen: list[tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]] = []
+    lead = await served.signed_in("shift_lead")
+
+    async def look() -> None:
+        alarms = (await lead.get("/api/v1/alarms", params={"open": True})).json()["rows"]
+        incidents = (await lead.get("/api/v1/incidents", params={"state": "open"})).json()["rows"]
+        seen.append((served.clock.now(), alarms, incidents))
+        served.clock.advance(timedelta(minutes=7))
+
+    await look()
+    await event(served, 1)
+    await look()
+    alarm = seen[-1][1][0]["id"]
+    await lead.post(f"/api/v1/alarms/{alarm}/acknowledge", json={"text": "đang xem"})
+    await look()
+    incident = seen[-1][2][0]["id"]
+    page = (await lead.get(f"/api/v1/incidents/{incident}")).json()
+    step = next(s for s in page["steps"] if s["state"] == "ready")
+    await lead.post(f"/api/v1/incidents/{incident}/steps/{step['id']}/start")
+    await look()
+    await event(served, 1, ended=True)
+    await look()
+    closing = {"cause": "đốt rác", "ended_at": served.clock.now().isoformat(), "resolver": "Đội trật tự"}
+    await lead.post(f"/api/v1/incidents/{incident}/close", json=closing)
+    await look()
+    await lead.post(f"/api/v1/incidents/{incident}/reopen", json={"reason": "cháy lại"})
+    await look()
+
+    for at, alarms, incidents in seen:
+        answer = await lead.get("/api/v1/replay/at", params={"at": at.isoformat()})
+        assert answer.status_code == 200, answer.text
+        past = answer.json()
+        assert past["known_at"] == past["at"]
+        assert [plain(row) for row in past["alarms"]] == [plain(row) for row in alarms]
+        assert [plain(row) for row in past["incidents"]] == [plain(row) for row in incidents]
+        assert all(line["at"] <= past["at"] for line in past["lines"])
+    span = await lead.get(
+        "/api/v1/replay/span",
+        params={"from": seen[0][0].isoformat(), "to": served.clock.now().isoformat(), "step": 60},
+    )
+    marks = span.json()["marks"]
+    assert sum(mark["alarms"] for mark in marks) == 1
+    assert sum(mark["incidents"] for mark in marks) == 1
+    async with served.house.database.read() as tx:
+        assert int(await tx.value("SELECT count(*) FROM operate.log")) >= sum(m["lines"] for m in marks)
+        past = served.house.replays._past
+        assert await past.differing(tx, "alarm", [alarm]) == []
+        assert await past.differing(tx, "incident", [incident]) == []
+
+
+async def test_what_came_late_is_not_seen_in_the_past(served: Any) -> None:
+    lead = await served.signed_in("shift_lead")
+    hour = served.clock.now().replace(minute=0, second=0)
+    stamp = (hour + timedelta(hours=7)).strftime("%Y%m%d%H%M%S")
+    early = served.clock.now()
+    served.clock.advance(timedelta(minutes=30))
+    await served.file(SOURCE, f"PM25\t35.5\tug/m3\t{stamp}\t00")
+    await served.settle()
+    async with served.house.database.read() as tx:
+        assert int(await tx.value("SELECT count(*) FROM keep.state")) > 0
+    then = (await lead.get("/api/v1/replay/at", params={"at": early.isoformat()})).json()
+    now = (await lead.get("/api/v1/replay/at", params={"at": served.clock.now().isoformat()})).json()
+    assert [s for s in then["stations"] if s["id"] == STATION and s["observed_at"]] == []
+    shown = next(s for s in now["stations"] if s["id"] == STATION)
+    assert shown["observed_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "key"),
+    [
+        ("at", {"at": "2030-01-01T00:00:00Z"}, "report.replay_future"),
+        ("at", {"at": "2026-11-23T00:00:00"}, "share.time_without_zone"),
+        (
+            "span",
+            {"from": "2026-11-22T00:00:00Z", "to": "2026-11-21T00:00:00Z"},
+            "keep.ends_before_it_begins",
+        ),
+        (
+            "span",
+            {"from": "2026-11-01T00:00:00Z", "to": "2026-11-22T00:00:00Z", "step": 1},
+            "report.replay_step",
+        ),
+        ("span", {"from": "2020-11-01T00:00:00Z", "to": "2026-11-22T00:00:00Z"}, "share.period_too_long"),
+    ],
+)
+async def test_a_time_that_cannot_be_shown_is_refused(served: Any, path: str, params: Any, key: str) -> None:
+    lead = await served.signed_in("shift_lead")
+    answer = await lead.get(f"/api/v1/replay/{path}", params=params)
+    assert (answer.status_code, answer.json()["key"]) == (400, key)
+
+
+async def test_without_an_indicator_nothing_is_said_of_an_effect(served: Any) -> None:
+    await event(served, 1)
+    lead = await served.signed_in("shift_lead")
+    id = (await lead.get("/api/v1/incidents")).json()["rows"][0]["id"]
+    answer = await lead.get(f"/api/v1/incidents/{id}/effect")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["verdict"] in ("no_indicator", "no_values", "running")
+    assert answer.json()["good"] == "unknown"
+    bad = await lead.get(f"/api/v1/incidents/{id}/effect", params={"hours": 100_000})
+    assert (bad.status_code, bad.json()["key"]) == (400, "report.effect_window")
+
+
+async def test_a_proposed_threshold_is_tried_on_the_past(served: Any) -> None:
+    lead = await served.signed_in("shift_lead")
+    known = (await lead.get("/api/v1/backtests/detections")).json()
+    one = next(row for row in known["rows"] if row["begins"]["kind"] == "above")
+    asked = {"detection": one["id"], "days": 7, "operators": 2, "change": {"high": 9_999.0}}
+    made = await lead.post("/api/v1/backtests", json=asked)
+    assert made.status_code == 201, made.text
+    id = made.json()["id"]
+    assert made.json()["state"] == "queued"
+    await served.house.backtests.run(id)
+    await served.house.backtests.run(id)  # done again by another worker: it changes nothing
+    done = (await lead.get(f"/api/v1/backtests/{id}")).json()
+    assert done["state"] == "done", done
+    assert done["result"]["new"]["alarms"] == 0
+    assert done["result"]["real"]["acted_share"] is None
+    # The job stands in the queue, in the transaction that asked for it.
+    async with served.house.database.read() as tx:
+        waiting = await tx.value(
+            "SELECT count(*) FROM procrastinate.procrastinate_jobs WHERE task_name = 'share.backtest'"
+        )
+    assert waiting == 1
+
+    again = await lead.post("/api/v1/backtests", json=asked)
+    stopped = await lead.post(f"/api/v1/backtests/{again.json()['id']}/stop")
+    assert stopped.json()["state"] == "stopped"
+    await served.house.backtests.run(again.json()["id"])
+    assert (await lead.get(f"/api/v1/backtests/{again.json()['id']}")).json()["state"] == "stopped"
+    for change, key in (
+        ({"high": 1e300}, "report.backtest_bad_number"),
+        ({"lasting_s": -1}, "report.backtest_bad_number"),
+        ({"count": 0}, "report.backtest_bad_number"),
+    ):
+        refused = await lead.post("/api/v1/backtests", json=asked | {"change": change})
+        assert (refused.status_code, refused.json()["key"]) == (400, key)
+    duty = await served.signed_in("duty_officer")
+    assert (await duty.post("/api/v1/backtests", json=asked)).status_code == 403
