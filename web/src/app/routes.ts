@@ -39,6 +39,61 @@ export const ROUTES: readonly Route[] = [
     load: screen(() => import('../features/incidents/Incident.svelte')),
   },
   {
+    pattern: '/tasks',
+    title: 'task.ui.nav',
+    load: screen(() => import('../features/tasks/Tasks.svelte')),
+  },
+  {
+    pattern: '/tasks/:id',
+    title: 'task.ui.page_title',
+    load: screen(() => import('../features/tasks/Task.svelte')),
+  },
+  {
+    pattern: '/field',
+    title: 'task.field.title',
+    load: screen(() => import('../features/tasks/FieldPage.svelte')),
+  },
+  {
+    pattern: '/directives',
+    title: 'directive.ui.nav',
+    load: screen(() => import('../features/directives/Directives.svelte')),
+  },
+  {
+    pattern: '/directives/:id',
+    title: 'directive.ui.title',
+    load: screen(() => import('../features/directives/Directive.svelte')),
+  },
+  {
+    pattern: '/league',
+    title: 'directive.ui.league',
+    load: screen(() => import('../features/directives/League.svelte')),
+  },
+  {
+    pattern: '/leader',
+    title: 'directive.leader.title',
+    load: screen(() => import('../features/leader/Leader.svelte')),
+  },
+  {
+    pattern: '/duty',
+    title: 'watch.title',
+    load: screen(() => import('../features/duty/Desk.svelte')),
+  },
+  {
+    pattern: '/duty/roster',
+    title: 'watch.roster.title',
+    load: screen(() => import('../features/duty/Roster.svelte')),
+  },
+  {
+    pattern: '/duty/escalations',
+    title: 'watch.ledger.title',
+    load: screen(() => import('../features/duty/Ledger.svelte')),
+  },
+  {
+    pattern: '/duty/audit',
+    title: 'watch.audit.title',
+    load: screen(() => import('../features/duty/Audit.svelte')),
+  },
+  {
     pattern: '/sources',
     title: 'web.nav.sources',
     load: screen(() => import('../features/sources/Sources.svelte')),
@@ -63,5 +118,8 @@ export const DOORS: readonly Door[] = [
   { href: '/', title: 'web.nav.overview', icon: 'overview', letter: 'o' },
   { href: '/alarms', title: 'web.nav.alarms', icon: 'bell', letter: 'a' },
   { href: '/incidents', title: 'web.nav.incidents', icon: 'incident', letter: 'i' },
+  { href: '/directives', title: 'directive.ui.nav', icon: 'law', letter: 'd', permission: 'directive.read' },
+  { href: '/tasks', title: 'task.ui.nav', icon: 'check', letter: 't', permission: 'task.mine' },
+  { href: '/duty', title: 'watch.title', icon: 'clock', letter: 'b', permission: 'duty.read' },
   { href: '/sources', title: 'web.nav.sources', icon: 'source', letter: 's' },
 ];
