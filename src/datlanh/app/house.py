@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from datlanh.app.demo_orders import ensure_orders
 from datlanh.app.place import Places
 from datlanh.app.tell import on_duty, stage_tasks
 from datlanh.collect import Collect
@@ -134,6 +135,7 @@ class House:
         if self.settings.demo:
             await self.people.ensure_demo_accounts(folder)
             await self._ensure_station_keys()
+            await ensure_orders(self)
         await self.duty.load(folder)
         if self.settings.demo:
             await self.duty.start_demo("desk", "truc.ban2", "truc.ban")

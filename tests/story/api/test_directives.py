@@ -393,3 +393,28 @@ async def test_bad_input_is_told_where(served: Served, changes: dict[str, Any], 
     assert answer.status_code in (400, 422), answer.text
     assert answer.json()["where"] == where
     assert answer.json()["detail"]
+
+
+async def test_the_demo_fills_the_register_once_through_the_rules(served: Served) -> None:
+    from datlanh.app.demo_orders import ensure_orders
+
+    await asyncio.gather(ensure_orders(served.house), ensure_orders(served.house))
+    await ensure_orders(served.house)
+    await due(served)
+    chair = await served.signed_in("chair")
+    page = await ok(await chair.get(f"{V}/directives"))
+    states = {row["number"]: (row["state"], row["overdue"]) for row in page["rows"]}
+    assert states == {
+        "398/UBND-ĐT": ("running", True),
+        "412/UBND-KT": ("running", False),
+        "409/UBND-KT": ("running", False),
+        "415/UBND-VX": ("received", False),
+        "405/UBND-KT": ("done", False),
+    }
+    found = await ok(await chair.get(f"{V}/directives", params={"q": "diem ngap"}))
+    assert [row["number"] for row in found["rows"]] == ["398/UBND-ĐT"]
+    field = await served.signed_in("field_team")
+    assert len((await ok(await field.get(f"{V}/tasks/mine")))["tasks"]) == 1
+    async with served.house.database.read() as tx:
+        assert await served.house.operate.verify_log(tx) == []
+        assert await served.house.tasks.orphans(tx) == []
