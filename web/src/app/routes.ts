@@ -29,6 +29,21 @@ export const ROUTES: readonly Route[] = [
     load: screen(() => import('../features/alarms/Alarms.svelte')),
   },
   {
+    pattern: '/alarms/rate',
+    title: 'alarm.nav.rate',
+    load: screen(() => import('../features/alarms/Rate.svelte')),
+  },
+  {
+    pattern: '/alarms/maintenance',
+    title: 'alarm.nav.maintenance',
+    load: screen(() => import('../features/alarms/Maintenance.svelte')),
+  },
+  {
+    pattern: '/alarms/definitions',
+    title: 'alarm.nav.definitions',
+    load: screen(() => import('../features/alarms/Definitions.svelte')),
+  },
+  {
     pattern: '/incidents',
     title: 'web.nav.incidents',
     load: screen(() => import('../features/incidents/Incidents.svelte')),
@@ -94,6 +109,16 @@ export const ROUTES: readonly Route[] = [
     load: screen(() => import('../features/duty/Audit.svelte')),
   },
   {
+    pattern: '/procedures',
+    title: 'sop.nav',
+    load: screen(() => import('../features/procedures/Procedures.svelte')),
+  },
+  {
+    pattern: '/procedures/:id',
+    title: 'sop.title',
+    load: screen(() => import('../features/procedures/Procedure.svelte')),
+  },
+  {
     pattern: '/sources',
     title: 'web.nav.sources',
     load: screen(() => import('../features/sources/Sources.svelte')),
@@ -121,5 +146,6 @@ export const DOORS: readonly Door[] = [
   { href: '/directives', title: 'directive.ui.nav', icon: 'law', letter: 'd', permission: 'directive.read' },
   { href: '/tasks', title: 'task.ui.nav', icon: 'check', letter: 't', permission: 'task.mine' },
   { href: '/duty', title: 'watch.title', icon: 'clock', letter: 'b', permission: 'duty.read' },
+  { href: '/procedures', title: 'sop.nav', icon: 'list', letter: 'p', permission: 'procedure.read' },
   { href: '/sources', title: 'web.nav.sources', icon: 'source', letter: 's' },
 ];
