@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from datlanh.kernel import PROVINCE_ZONE, Transaction
 from datlanh.kernel.words import say
-from datlanh.model.alarm import Alarm, GroupSeen
+from datlanh.model.alarm import Alarm, AlarmFilter, GroupSeen
 from datlanh.model.detection import Condition, ConditionKind, Limit, Reads
 from datlanh.model.errors import NotFound
 from datlanh.model.pack import DetectionDeclaration
@@ -99,6 +99,7 @@ class MaintenanceChoice:
 class MaintenancePage:
     """Maintenance windows, and of what one can be planned."""
 
+    position: int
     at: datetime
     rows: list[MaintenanceRow]
     detections: list[MaintenanceChoice]
@@ -146,6 +147,7 @@ class RateActor:
 class RatePage:
     """The rate of alarms after EEMUA 191; null is not known."""
 
+    position: int
     at: datetime
     period: PeriodName
     begin: datetime
@@ -207,6 +209,7 @@ class DefinitionRow:
 class DefinitionPage:
     """The master alarm list; the numbers are those since `begin`."""
 
+    position: int
     at: datetime
     begin: datetime
     rows: list[DefinitionRow]
@@ -296,6 +299,15 @@ class AlarmDesk:
             raise NotFound("operate.no_such_group", id=id)
         return self._group(found, language)
 
+    async def theirs(self, tx: Transaction, caller: Caller, id: str) -> list[str] | None:
+        """The waiting alarms of a group that the caller may take note of; None: all, whatever comes."""
+        reach = caller.reach("alarm.acknowledge")
+        if any(scope.everywhere for scope in reach):
+            return None
+        asked = AlarmFilter(states=("unacknowledged", "cleared_unacknowledged"), group=id, limit=1000)
+        found, _ = await self._floors.operate.alarms(tx, asked)
+        return [alarm.id for alarm in found if sees(reach, alarm.owner_unit, alarm.area)]
+
     @staticmethod
     def _group(seen: GroupSeen, language: str) -> AlarmGroupRow:
         group = seen.group
@@ -320,7 +332,9 @@ class AlarmDesk:
 
     # -- maintenance
 
-    async def windows(self, tx: Transaction, caller: Caller, language: str, *, over: bool) -> MaintenancePage:
+    async def windows(
+        self, tx: Transaction, caller: Caller, language: str, *, over: bool, position: int
+    ) -> MaintenancePage:
         """Maintenance windows within the caller's sight."""
         now, known = self._floors.clock.now(), await names(self._floors)
         reach = caller.reach("alarm.read")
@@ -335,6 +349,7 @@ class AlarmDesk:
         today = now.astimezone(PROVINCE_ZONE).date()
         areas = await self._floors.people.areas(today)
         return MaintenancePage(
+            position=position,
             at=now,
             rows=[self._window(one, subjects, known, caller, language, now) for one in seen],
             detections=sorted(
@@ -397,7 +412,9 @@ class AlarmDesk:
 
     # -- rate
 
-    async def rates(self, tx: Transaction, caller: Caller, period: PeriodName, language: str) -> RatePage:
+    async def rates(
+        self, tx: Transaction, caller: Caller, period: PeriodName, language: str, position: int
+    ) -> RatePage:
         """The rate of alarms of the whole centre; rows are cut to what the caller may see."""
         found = await self._floors.operate.rates.of(tx, period)
         reach = caller.reach("alarm.read")
@@ -411,6 +428,7 @@ class AlarmDesk:
         )
         long, width = PERIODS[period]
         return RatePage(
+            position=position,
             at=self._floors.clock.now(),
             period=period,
             begin=found.begin,
@@ -472,7 +490,7 @@ class AlarmDesk:
 
     # -- definitions
 
-    async def definitions(self, tx: Transaction, language: str) -> DefinitionPage:
+    async def definitions(self, tx: Transaction, language: str, position: int = 0) -> DefinitionPage:
         """Every alarm that can ring, the gravest first, with its numbers of the last 30 days."""
         now = self._floors.clock.now()
         begin = now - DEFINED_OVER
@@ -483,7 +501,7 @@ class AlarmDesk:
             for declared in self._floors.packs.detections.values()
         ]
         rows.sort(key=lambda row: (row.severity, row.title, row.id))
-        return DefinitionPage(at=now, begin=begin, rows=rows)
+        return DefinitionPage(position=position, at=now, begin=begin, rows=rows)
 
     def _definition(
         self, declared: DetectionDeclaration, of: Mapping[str, Any], known: Names, language: str

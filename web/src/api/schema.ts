@@ -96,6 +96,8 @@ export interface paths {
         /**
          * Acknowledge Group
          * @description Say that all alarms of a group have been seen; of a storm the rest follows within moments.
+         *
+         *     Who sees only some units or areas takes note of theirs.
          */
         post: operations["alarms_acknowledge_group"];
         delete?: never;
@@ -154,6 +156,8 @@ export interface paths {
         /**
          * Alarms
          * @description A page of alarms; without a state, all of them; `open` leaves out those that are closed.
+         *
+         *     `heads` leaves out those that follow a storm: the storm (`/alarm-groups`) speaks for them.
          */
         get: operations["alarms_alarms"];
         put?: never;
@@ -461,6 +465,60 @@ export interface paths {
          * @description Stop a back-test that nobody needs any more.
          */
         post: operations["backtests_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An alert of somebody else: judged, kept, and a draft at most. */
+        post: operations["cap_receive_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cap/received": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Received
+         * @description What came in, newest first, refused ones too.
+         */
+        get: operations["cap_received"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cap/received/{seq}/raw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What came in, byte for byte; never shown as a page. */
+        get: operations["cap_received_body_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1757,6 +1815,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ledger
+         * @description What was sent to whom, newest first: every try and how it ended.
+         */
+        get: operations["notices_ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live": {
         parameters: {
             query?: never;
@@ -1830,6 +1908,66 @@ export interface paths {
          * @description The saved mappings that the caller may use.
          */
         get: operations["uploads_mappings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Inbox
+         * @description One's own inbox, newest first.
+         */
+        get: operations["notices_inbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read
+         * @description Mark as read; twice is harmless.
+         */
+        post: operations["notices_read"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/unread": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Unread
+         * @description How much is unread.
+         */
+        get: operations["notices_unread"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2072,6 +2210,219 @@ export interface paths {
          * @description Take a version away before it holds.
          */
         post: operations["procedures_withdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Profile
+         * @description How one wants to be told.
+         */
+        get: operations["notices_profile"];
+        /**
+         * Edit Profile
+         * @description Change the language and the quiet hours.
+         */
+        put: operations["notices_edit_profile"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/profile/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Channel
+         * @description A new way to be told; a webhook's secret is in the answer and nowhere else.
+         */
+        post: operations["notices_add_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/profile/channels/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Edit Channel
+         * @description Change a way to be told.
+         */
+        put: operations["notices_edit_channel"];
+        post?: never;
+        /**
+         * Drop Channel
+         * @description Take a way back.
+         */
+        delete: operations["notices_drop_channel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/profile/channels/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Channel
+         * @description Send a test by one way, whatever the hour.
+         */
+        post: operations["notices_test_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/profile/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Password
+         * @description Set another password; other sessions of one's own end.
+         */
+        post: operations["notices_change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/profile/tests/{notice}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Test Result
+         * @description What became of a test of one's own.
+         */
+        get: operations["notices_test_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/stages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the public may know: the signed stage of every hazard, in plain words. Nothing proposed is in it. */
+        get: operations["stages_public_stages_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/warnings.atom": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Our warnings as an Atom feed. */
+        get: operations["cap_atom_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/warnings.rss": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Our warnings as an RSS feed. */
+        get: operations["cap_rss_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/warnings/certificate.pem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The certificate by which others know that an alert is ours. */
+        get: operations["cap_certificate_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/public/warnings/{identifier}.xml": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An alert of ours, as it was signed; these bytes never change. */
+        get: operations["cap_signed_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2445,6 +2796,146 @@ export interface paths {
         put?: never;
         /** Take readings of one source. */
         post: operations["readings_push_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stages
+         * @description The stage of every hazard.
+         */
+        get: operations["stages_stages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stages/{hazard}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stage
+         * @description Everything about the stage of a hazard.
+         */
+        get: operations["stages_stage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stages/{hazard}/duties": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Duty Done
+         * @description Report that what the present stage asks of a unit is done; by somebody who may act for that unit.
+         */
+        post: operations["stages_duty_done"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stages/{hazard}/inputs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say Input
+         * @description Say the value of an input, with its source.
+         */
+        post: operations["stages_say_input"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stages/{hazard}/propose": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Propose
+         * @description Propose another stage, with the reason.
+         */
+        post: operations["stages_propose"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stages/{hazard}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refuse
+         * @description Say no to what is proposed (who signs), or take one's own proposal back.
+         */
+        post: operations["stages_refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stages/{hazard}/sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign
+         * @description Sign what is proposed; the stage holds from then on.
+         */
+        post: operations["stages_sign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2913,6 +3404,134 @@ export interface paths {
          * @description Take a checked sheet in; what was looked at is what is taken.
          */
         post: operations["uploads_commit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/warnings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Warnings
+         * @description Warnings, newest first; `state` open, published, or over.
+         */
+        get: operations["warnings_warnings"];
+        put?: never;
+        /**
+         * Draft
+         * @description A new draft; nobody is warned yet.
+         */
+        post: operations["warnings_draft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/warnings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Warning
+         * @description A warning with its words, its preview and its history.
+         */
+        get: operations["warnings_warning"];
+        /**
+         * Edit
+         * @description Other words for a draft.
+         */
+        put: operations["warnings_edit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/warnings/{id}/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask Confirmation
+         * @description Ask a second person to confirm.
+         */
+        post: operations["warnings_ask_confirmation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/warnings/{id}/back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Back
+         * @description Do not confirm, with the reason.
+         */
+        post: operations["warnings_send_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/warnings/{id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm
+         * @description Confirm exactly what was read: the public is warned from then on.
+         */
+        post: operations["warnings_confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/warnings/{id}/drop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Drop
+         * @description Give a draft up, with the reason.
+         */
+        post: operations["warnings_drop"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3871,6 +4490,41 @@ export interface components {
             source: string;
         };
         /**
+         * CapInPage
+         * @description What came in, newest first, and whom we believe.
+         */
+        CapInPage: {
+            /** Rows */
+            rows: components["schemas"]["CapInRow"][];
+            /** Senders */
+            senders: string[];
+        };
+        /**
+         * CapInRow
+         * @description An alert that came in.
+         */
+        CapInRow: {
+            /** Identifier */
+            identifier: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Sender */
+            sender: string;
+            /** Sent */
+            sent: string | null;
+            /** Seq */
+            seq: number;
+            /** Verdict */
+            verdict: string;
+            /** Warning */
+            warning: string | null;
+            /** Why */
+            why: string;
+        };
+        /**
          * CategoryBrief
          * @description Within what time incidents of a category are to be over.
          */
@@ -3883,6 +4537,32 @@ export interface components {
             within_s: number;
             /** Working */
             working: boolean;
+        };
+        /**
+         * ChannelRow
+         * @description A way to be told.
+         */
+        ChannelRow: {
+            /** Address */
+            address: string;
+            /** Broken At */
+            broken_at: string | null;
+            /** Broken Why */
+            broken_why: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Id */
+            id: string;
+            /** Label */
+            label: string;
+            /** Least */
+            least: number;
+            /** Tested At */
+            tested_at: string | null;
+            /** Version */
+            version: number;
+            /** Way */
+            way: string;
         };
         /**
          * CheckRow
@@ -4035,6 +4715,21 @@ export interface components {
             version?: number | null;
         };
         /**
+         * DecideStage
+         * @description Sign or refuse what is proposed; `stage` is the one that was read.
+         */
+        DecideStage: {
+            /** Stage */
+            stage: number;
+            /** Version */
+            version?: number | null;
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+        };
+        /**
          * DefinitionPage
          * @description The master alarm list; the numbers are those since `begin`.
          */
@@ -4049,6 +4744,8 @@ export interface components {
              * Format: date-time
              */
             begin: string;
+            /** Position */
+            position: number;
             /** Rows */
             rows: components["schemas"]["DefinitionRow"][];
         };
@@ -4110,6 +4807,48 @@ export interface components {
             title: string;
             /** Where */
             where: string;
+        };
+        /**
+         * DeliveryRow
+         * @description A line of the ledger.
+         */
+        DeliveryRow: {
+            /** Address */
+            address: string;
+            /** Code */
+            code: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Done At */
+            done_at: string | null;
+            /**
+             * Due At
+             * Format: date-time
+             */
+            due_at: string;
+            /** Href */
+            href: string;
+            /** Id */
+            id: string;
+            /** Joined */
+            joined: boolean;
+            /** Notice */
+            notice: string;
+            /** Person */
+            person: string | null;
+            /** State */
+            state: string;
+            /** Text */
+            text: string;
+            /** Tries */
+            tries: components["schemas"]["TryRow"][];
+            /** Urgency */
+            urgency: number;
+            /** Way */
+            way: string;
         };
         /**
          * Describe
@@ -4313,6 +5052,67 @@ export interface components {
             text: string;
             /** Version */
             version?: number | null;
+        };
+        /**
+         * DraftWords
+         * @description What a warning shall say; what is not known yet may be left out until it is to be confirmed.
+         */
+        DraftWords: {
+            /** Areas */
+            areas?: string[];
+            /**
+             * Category
+             * @default Safety
+             */
+            category: string;
+            /**
+             * Certainty
+             * @default Likely
+             */
+            certainty: string;
+            /** Description */
+            description?: {
+                [key: string]: string;
+            };
+            /** Event */
+            event?: {
+                [key: string]: string;
+            };
+            /** Expires */
+            expires?: string | null;
+            /** Hazard */
+            hazard?: string | null;
+            /** Headline */
+            headline?: {
+                [key: string]: string;
+            };
+            /** Instruction */
+            instruction?: {
+                [key: string]: string;
+            };
+            /** Onset */
+            onset?: string | null;
+            /** Polygons */
+            polygons?: [
+                number,
+                number
+            ][][];
+            /** Risk Level */
+            risk_level?: number | null;
+            /**
+             * Severity
+             * @default Moderate
+             */
+            severity: string;
+            /** Stage */
+            stage?: number | null;
+            /** Targets */
+            targets?: string[];
+            /**
+             * Urgency
+             * @default Expected
+             */
+            urgency: string;
         };
         /**
          * DryRun
@@ -4599,6 +5399,19 @@ export interface components {
             why: string;
         };
         /**
+         * DutyReport
+         * @description What a stage asks of a unit is done.
+         */
+        DutyReport: {
+            /** Duty */
+            duty: string;
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+        };
+        /**
          * DutyRoster
          * @description A roster by name.
          */
@@ -4736,6 +5549,20 @@ export interface components {
             why: string;
         };
         /**
+         * EditChannel
+         * @description Another label, limit, or switched on or off.
+         */
+        EditChannel: {
+            /** Enabled */
+            enabled: boolean;
+            /** Label */
+            label: string;
+            /** Least */
+            least: number;
+            /** Version */
+            version: number;
+        };
+        /**
          * EditHeading
          * @description What stands around the text.
          */
@@ -4780,6 +5607,22 @@ export interface components {
             version: number;
         };
         /**
+         * EditProfile
+         * @description Another language, other quiet hours; `version` is that of the quiet hours as they were seen.
+         */
+        EditProfile: {
+            /** Digest At */
+            digest_at: string | null;
+            /** Language */
+            language: string;
+            /** Quiet From */
+            quiet_from: string | null;
+            /** Quiet To */
+            quiet_to: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
          * EditSection
          * @description Other words for a section; `version` is that of the report as it was read.
          */
@@ -4807,6 +5650,15 @@ export interface components {
             version?: number | null;
             /** Why */
             why: string;
+        };
+        /**
+         * EditWarning
+         * @description Other words for a draft.
+         */
+        EditWarning: {
+            /** Version */
+            version: number;
+            words: components["schemas"]["DraftWords"];
         };
         /**
          * Effect
@@ -6054,6 +6906,27 @@ export interface components {
             reason: string;
         };
         /**
+         * Ledger
+         * @description The ledger, newest first, with what the last day came to.
+         */
+        Ledger: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Next */
+            next: string | null;
+            /** Nobody */
+            nobody: number;
+            /** Rows */
+            rows: components["schemas"]["DeliveryRow"][];
+        };
+        /**
          * Limit
          * @description A legal or agreed limit; at least one of low and high is given.
          */
@@ -6111,6 +6984,14 @@ export interface components {
             told: string;
         };
         /**
+         * LiveGroup
+         * @description A group of alarms, or a storm, is other than it was: ask for the groups again.
+         */
+        LiveGroup: {
+            /** Groups */
+            groups: string[];
+        };
+        /**
          * LiveIncident
          * @description An incident is new or changed: put the row in the place of the old one, by id.
          */
@@ -6125,6 +7006,7 @@ export interface components {
          */
         LiveMessages: {
             AlarmChanged: components["schemas"]["LiveAlarm"];
+            AlarmGroupsChanged: components["schemas"]["LiveGroup"];
             FiguresChanged: components["schemas"]["FiguresChanged"];
             IncidentChanged: components["schemas"]["LiveIncident"];
             StationsChanged: components["schemas"]["StationsChanged"];
@@ -6179,6 +7061,8 @@ export interface components {
             detections: components["schemas"]["MaintenanceChoice"][];
             /** May Plan */
             may_plan: boolean;
+            /** Position */
+            position: number;
             /** Rows */
             rows: components["schemas"]["MaintenanceRow"][];
             /** Sources */
@@ -6394,6 +7278,39 @@ export interface components {
             operators: number;
         };
         /**
+         * NewChannel
+         * @description A new way to be told; `keys` are what a browser gave for web push.
+         */
+        NewChannel: {
+            /** Address */
+            address: string;
+            /** Keys */
+            keys?: {
+                [key: string]: string;
+            };
+            /**
+             * Label
+             * @default
+             */
+            label: string;
+            /**
+             * Least
+             * @default 2
+             */
+            least: number;
+            /** Way */
+            way: string;
+        };
+        /**
+         * NewChannelRow
+         * @description A new way; `secret` is said this once.
+         */
+        NewChannelRow: {
+            channel: components["schemas"]["ChannelRow"];
+            /** Secret */
+            secret: string | null;
+        };
+        /**
          * NewDirective
          * @description An order to register; with `parts` it is entered and split into tasks at once.
          */
@@ -6471,6 +7388,16 @@ export interface components {
             title: string;
         };
         /**
+         * NewPassword
+         * @description Another password; the present one is asked for.
+         */
+        NewPassword: {
+            /** Password */
+            password: string;
+            /** Present */
+            present: string;
+        };
+        /**
          * NewReport
          * @description A report to be drafted: of a time (situation, bulletin), or of an incident (after action).
          */
@@ -6487,6 +7414,20 @@ export interface components {
              * @default vi
              */
             language: string;
+        };
+        /**
+         * NewWarning
+         * @description A new draft; an update or a cancellation names the warning that it follows.
+         */
+        NewWarning: {
+            /** Follows */
+            follows?: string | null;
+            /**
+             * Kind
+             * @default alert
+             */
+            kind: string;
+            words: components["schemas"]["DraftWords"];
         };
         /**
          * NoteAbsence
@@ -6510,6 +7451,48 @@ export interface components {
              * Format: date-time
              */
             until: string;
+        };
+        /**
+         * NoticePage
+         * @description The inbox, newest first.
+         */
+        NoticePage: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Next */
+            next: number | null;
+            /** Rows */
+            rows: components["schemas"]["NoticeRow"][];
+            /** Unread */
+            unread: number;
+        };
+        /**
+         * NoticeRow
+         * @description A notice in the inbox.
+         */
+        NoticeRow: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Code */
+            code: string;
+            /** Href */
+            href: string;
+            /** Kind */
+            kind: string;
+            /** Read At */
+            read_at: string | null;
+            /** Seq */
+            seq: number;
+            /** Text */
+            text: string;
+            /** Urgency */
+            urgency: number;
         };
         /**
          * OfferRow
@@ -7007,6 +7990,34 @@ export interface components {
             version: number;
         };
         /**
+         * Profile
+         * @description How a person wants to be told; times of the province as HH:MM.
+         */
+        Profile: {
+            /** Account */
+            account: string;
+            /** Channels */
+            channels: components["schemas"]["ChannelRow"][];
+            /** Digest At */
+            digest_at: string | null;
+            /** Language */
+            language: string;
+            /** Name */
+            name: string;
+            /** Quiet From */
+            quiet_from: string | null;
+            /** Quiet To */
+            quiet_to: string | null;
+            /** Title */
+            title: string;
+            /** Vapid */
+            vapid: string;
+            /** Version */
+            version: number;
+            /** Ways */
+            ways: string[];
+        };
+        /**
          * ProgressRow
          * @description A report of progress.
          */
@@ -7043,6 +8054,18 @@ export interface components {
             percent: number;
             /** Text */
             text: string;
+        };
+        /**
+         * ProposeStage
+         * @description Propose another stage.
+         */
+        ProposeStage: {
+            /** Stage */
+            stage: number;
+            /** Version */
+            version?: number | null;
+            /** Why */
+            why: string;
         };
         /**
          * ProveTask
@@ -7273,6 +8296,8 @@ export interface components {
              * @enum {string}
              */
             period: "24h" | "7d" | "30d";
+            /** Position */
+            position: number;
             /** Raised */
             raised: number;
             /** Shares */
@@ -7323,6 +8348,16 @@ export interface components {
         ReadItems: {
             /** Keys */
             keys: string[];
+        };
+        /**
+         * ReadNotices
+         * @description These have been read, or all up to one.
+         */
+        ReadNotices: {
+            /** Seqs */
+            seqs?: number[];
+            /** Upto */
+            upto?: number | null;
         };
         /**
          * Reading
@@ -7859,6 +8894,23 @@ export interface components {
             text: string;
         };
         /**
+         * SayInput
+         * @description The value of an input, with when it was observed and where it was read.
+         */
+        SayInput: {
+            /** Input */
+            input: string;
+            /**
+             * Observed At
+             * Format: date-time
+             */
+            observed_at: string;
+            /** Source */
+            source: string;
+            /** Value */
+            value: number;
+        };
+        /**
          * Section
          * @description A part of a report. `text` is in plain paragraphs; a line that begins with "- " is an item of a list.
          *
@@ -8272,6 +9324,209 @@ export interface components {
             title: string;
             /** Version */
             version?: number | null;
+        };
+        /**
+         * StageBrief
+         * @description The stage of a hazard in a line.
+         */
+        StageBrief: {
+            /** Hazard */
+            hazard: string;
+            /** Holding */
+            holding: boolean;
+            /** Missing */
+            missing: string[];
+            /** Name */
+            name: string;
+            proposal: components["schemas"]["StageProposalRow"] | null;
+            /** Public */
+            public: string;
+            /** Risk Level */
+            risk_level: number | null;
+            /** Signed By */
+            signed_by: string | null;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Stage */
+            stage: number;
+            /** Title */
+            title: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * StageCriterionRow
+         * @description A criterion in words, and whether it holds; `pending_since` when it is about to.
+         */
+        StageCriterionRow: {
+            /** Id */
+            id: string;
+            /** Pending Since */
+            pending_since: string | null;
+            /** Reference */
+            reference: string;
+            /** Stage */
+            stage: number;
+            /** State */
+            state: string;
+            /** Title */
+            title: string;
+            /** Verified */
+            verified: boolean;
+            /** Words */
+            words: string;
+        };
+        /**
+         * StageDetail
+         * @description Everything about the stage of a hazard.
+         */
+        StageDetail: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            brief: components["schemas"]["StageBrief"];
+            /** Inputs */
+            inputs: components["schemas"]["StageInputRow"][];
+            /** Levels */
+            levels: components["schemas"]["StageLevelRow"][];
+            /** Log */
+            log?: components["schemas"]["StageLogRow"][];
+            /** Note */
+            note: string;
+            /** Position */
+            position: number;
+            /** Reference */
+            reference: string;
+            /** Signs */
+            signs: string;
+            /** Since */
+            since: string;
+        };
+        /**
+         * StageDutyRow
+         * @description What a unit does at a stage, and whether it said so.
+         */
+        StageDutyRow: {
+            /** Done At */
+            done_at: string | null;
+            /** Id */
+            id: string;
+            /** Role Title */
+            role_title: string;
+            /** Text */
+            text: string;
+            /** Unit */
+            unit: string;
+            /** Unit Name */
+            unit_name: string;
+            /** Within S */
+            within_s: number | null;
+        };
+        /**
+         * StageInputRow
+         * @description An input with its newest value, or that there is none.
+         */
+        StageInputRow: {
+            /** At */
+            at: string | null;
+            /** By Hand */
+            by_hand: boolean;
+            /** Id */
+            id: string;
+            /** Said By */
+            said_by: string | null;
+            /** Source */
+            source: string;
+            /** Stale */
+            stale: boolean;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: number | null;
+            /** Whole */
+            whole: boolean;
+        };
+        /**
+         * StageLevelRow
+         * @description One of the five stages of a hazard.
+         */
+        StageLevelRow: {
+            /** Criteria */
+            criteria: components["schemas"]["StageCriterionRow"][];
+            /** Duties */
+            duties: components["schemas"]["StageDutyRow"][];
+            /** Name */
+            name: string;
+            /** Public */
+            public: string;
+            /** Risk Level */
+            risk_level: number | null;
+            /** Stage */
+            stage: number;
+        };
+        /**
+         * StageLogRow
+         * @description A line of the history of a hazard.
+         */
+        StageLogRow: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string | null;
+            /** Text */
+            text: string;
+            /** What */
+            what: string;
+            /** Why */
+            why: string;
+        };
+        /**
+         * StagePage
+         * @description The board: all hazards, the gravest first after the general one.
+         */
+        StagePage: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Position */
+            position: number;
+            /** Rows */
+            rows: components["schemas"]["StageBrief"][];
+        };
+        /**
+         * StageProposalRow
+         * @description A change that waits for a signature.
+         */
+        StageProposalRow: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Because */
+            because: string[];
+            /** By */
+            by: string | null;
+            /** By Id */
+            by_id: string | null;
+            /** Name */
+            name: string;
+            /** Stage */
+            stage: number;
+            /** Why */
+            why: string;
         };
         /**
          * StampRow
@@ -8857,6 +10112,37 @@ export interface components {
             what: string;
         };
         /**
+         * Tried
+         * @description The delivery of a test, to be looked up in its ledger.
+         */
+        Tried: {
+            /** Delivery */
+            delivery: string;
+            /** Notice */
+            notice: string;
+        };
+        /**
+         * TryRow
+         * @description One try.
+         */
+        TryRow: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Detail */
+            detail: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Notices */
+            notices: number;
+            /** Number */
+            number: number;
+            /** Outcome */
+            outcome: string;
+        };
+        /**
          * UnitBrief
          * @description A unit that may take part.
          */
@@ -8865,6 +10151,16 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+        };
+        /**
+         * Unread
+         * @description How much is unread, and how urgent the gravest of it is.
+         */
+        Unread: {
+            /** Number */
+            number: number;
+            /** Urgency */
+            urgency: number | null;
         };
         /**
          * Unshelve
@@ -8988,6 +10284,208 @@ export interface components {
         Uploads: {
             /** Rows */
             rows: components["schemas"]["UploadRow"][];
+        };
+        /**
+         * WarningDetail
+         * @description A warning with everything on its page; `own` says that whoever asks wrote some of it.
+         */
+        WarningDetail: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Follows */
+            follows: string | null;
+            /** Link */
+            link: string | null;
+            /** Log */
+            log?: components["schemas"]["WarningLogRow"][];
+            /** Missing */
+            missing: string[];
+            /** Own */
+            own: boolean;
+            /** Position */
+            position: number;
+            preview: components["schemas"]["WarningPreview"];
+            /** References */
+            references: string[];
+            row: components["schemas"]["WarningRow"];
+            /** Why */
+            why: string;
+            words: components["schemas"]["WarningWords"];
+        };
+        /**
+         * WarningLogRow
+         * @description A line of the history of a warning.
+         */
+        WarningLogRow: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string | null;
+            /** Text */
+            text: string;
+            /** Why */
+            why: string;
+        };
+        /**
+         * WarningPage
+         * @description A page of warnings, newest first.
+         */
+        WarningPage: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Next */
+            next: string | null;
+            /** Position */
+            position: number;
+            /** Rows */
+            rows: components["schemas"]["WarningRow"][];
+        };
+        /**
+         * WarningPreview
+         * @description A warning as it would go out.
+         */
+        WarningPreview: {
+            /** Sms */
+            sms: {
+                [key: string]: string;
+            };
+            /** Sms Parts */
+            sms_parts: {
+                [key: string]: number;
+            };
+            /** Targets */
+            targets: components["schemas"]["WarningTarget"][];
+            /** Xml */
+            xml: string;
+        };
+        /**
+         * WarningRow
+         * @description A warning in a line.
+         */
+        WarningRow: {
+            /** Areas */
+            areas: string[];
+            /** Asked At */
+            asked_at: string | null;
+            /** Asked By */
+            asked_by: string | null;
+            /** Code */
+            code: string;
+            /**
+             * Drafted At
+             * Format: date-time
+             */
+            drafted_at: string;
+            /** Drafted By */
+            drafted_by: string | null;
+            /** Drawn */
+            drawn: number;
+            /** Event */
+            event: string;
+            /** Expires */
+            expires: string | null;
+            /** Headline */
+            headline: string;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Origin */
+            origin: string;
+            /** Published At */
+            published_at: string | null;
+            /** Published By */
+            published_by: string | null;
+            /** Severity */
+            severity: string;
+            /** State */
+            state: string;
+            /** Urgency */
+            urgency: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * WarningStep
+         * @description A step of a warning, of the version that was read; with a reason where one is needed.
+         */
+        WarningStep: {
+            /** Version */
+            version: number;
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+        };
+        /**
+         * WarningTarget
+         * @description Somebody who is told.
+         */
+        WarningTarget: {
+            /** Address */
+            address: string;
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /** Way */
+            way: string;
+        };
+        /**
+         * WarningWords
+         * @description What a warning says, whole: both languages, place and time.
+         */
+        WarningWords: {
+            /** Areas */
+            areas: string[];
+            /** Category */
+            category: string;
+            /** Certainty */
+            certainty: string;
+            /** Description */
+            description: {
+                [key: string]: string;
+            };
+            /** Event */
+            event: {
+                [key: string]: string;
+            };
+            /** Expires */
+            expires: string | null;
+            /** Hazard */
+            hazard: string | null;
+            /** Headline */
+            headline: {
+                [key: string]: string;
+            };
+            /** Instruction */
+            instruction: {
+                [key: string]: string;
+            };
+            /** Onset */
+            onset: string | null;
+            /** Polygons */
+            polygons: number[][][];
+            /** Risk Level */
+            risk_level: number | null;
+            /** Severity */
+            severity: string;
+            /** Stage */
+            stage: number | null;
+            /** Targets */
+            targets: string[];
+            /** Urgency */
+            urgency: string;
         };
         /**
          * Why
@@ -9301,6 +10799,9 @@ export interface operations {
                 q?: string;
                 entity?: string | null;
                 incident?: string | null;
+                group?: string | null;
+                heads?: boolean;
+                chattering?: boolean;
                 open?: boolean;
                 cursor?: string | null;
                 limit?: number;
@@ -9841,6 +11342,76 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Problem"];
                 };
+            };
+        };
+    };
+    cap_receive_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    cap_received: {
+        parameters: {
+            query?: {
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapInPage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cap_received_body_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                seq: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -12120,6 +13691,40 @@ export interface operations {
             };
         };
     };
+    notices_ledger: {
+        parameters: {
+            query?: {
+                state?: string | null;
+                way?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ledger"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     live_live_get: {
         parameters: {
             query?: never;
@@ -12249,6 +13854,101 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Mappings"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notices_inbox: {
+        parameters: {
+            query?: {
+                unread?: boolean;
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoticePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notices_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadNotices"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unread"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notices_unread: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unread"];
                 };
             };
             /** @description A problem, in words and as a key. */
@@ -12664,6 +14364,350 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Problem"];
                 };
+            };
+        };
+    };
+    notices_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notices_edit_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditProfile"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notices_add_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewChannel"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewChannelRow"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notices_edit_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditChannel"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelRow"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notices_drop_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notices_test_channel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tried"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notices_change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notices_test_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notice: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ledger"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stages_public_stages_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    cap_atom_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    cap_rss_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    cap_certificate_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    cap_signed_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identifier: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -13377,6 +15421,241 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    stages_stages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StagePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stages_stage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hazard: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StageDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stages_duty_done: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hazard: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DutyReport"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StageDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stages_say_input: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hazard: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SayInput"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StageDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stages_propose: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hazard: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProposeStage"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StageDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stages_refuse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hazard: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideStage"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StageDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stages_sign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hazard: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideStage"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StageDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
         };
     };
@@ -14203,6 +16482,278 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UploadDone"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warnings_warnings: {
+        parameters: {
+            query?: {
+                state?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarningPage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warnings_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWarning"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarningDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warnings_warning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarningDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warnings_edit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditWarning"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarningDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warnings_ask_confirmation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WarningStep"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarningDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warnings_send_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WarningStep"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarningDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warnings_confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WarningStep"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarningDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warnings_drop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WarningStep"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarningDetail"];
                 };
             };
             /** @description A problem, in words and as a key. */

@@ -85,13 +85,20 @@ async def group(ask: Asked, id: str) -> shapes.AlarmGroupRow:
 async def acknowledge_group(
     ask: Asked, id: str, acknowledge: AcknowledgeGroup | None = None
 ) -> shapes.AlarmGroupRow:
-    """Say that all alarms of a group have been seen; of a storm the rest follows within moments."""
+    """Say that all alarms of a group have been seen; of a storm the rest follows within moments.
+
+    Who sees only some units or areas takes note of theirs.
+    """
     note = words(acknowledge.note, "note", needed=False) if acknowledge else ""
     async with ask.house.database.transaction() as tx:
         seen = await ask.house.share.alarm_desk.group(tx, ask.person, id, ask.language)
-        first = await ask.house.operate.alarm(tx, seen.first)
-        ask.person.must("alarm.acknowledge", unit=first.owner_unit or "", area=first.area or "")
-        await ask.house.operate.acknowledge_group(tx, seen.id, note=note, by=by(ask), key=ask.idempotency_key)
+        own = await ask.house.share.alarm_desk.theirs(tx, ask.person, seen.id)
+        if own is None:
+            await ask.house.operate.acknowledge_group(
+                tx, seen.id, note=note, by=by(ask), key=ask.idempotency_key
+            )
+        else:
+            await ask.house.operate.acknowledge(tx, own, note=note, by=by(ask), key=ask.idempotency_key)
         await record(ask, tx, "alarm.group_acknowledged", f"alarm_group:{seen.id}", {"waiting": seen.waiting})
     async with ask.house.database.read() as tx:
         return await ask.house.share.alarm_desk.group(tx, ask.caller, seen.id, ask.language)
@@ -104,7 +111,10 @@ async def acknowledge_group(
 async def windows(ask: Asked, over: bool = False) -> shapes.MaintenancePage:
     """Maintenance windows that are planned or hold; with `over`, those that are over, too."""
     async with ask.house.database.read() as tx:
-        return await ask.house.share.alarm_desk.windows(tx, ask.caller, ask.language, over=over)
+        position = await outbox.position(tx)
+        return await ask.house.share.alarm_desk.windows(
+            tx, ask.caller, ask.language, over=over, position=position
+        )
 
 
 @door.post("/maintenance", permission="alarm.maintain", answers=shapes.MaintenanceRow, status=201)
@@ -171,7 +181,8 @@ async def end(ask: Asked, id: str) -> shapes.MaintenanceRow:
 async def rate(ask: Asked, period: shapes.PeriodName = "24h") -> shapes.RatePage:
     """How many alarms call an operator in ten minutes, floods, priorities, and what calls most (EEMUA 191)."""
     async with ask.house.database.read() as tx:
-        return await ask.house.share.alarm_desk.rates(tx, ask.caller, period, ask.language)
+        position = await outbox.position(tx)
+        return await ask.house.share.alarm_desk.rates(tx, ask.caller, period, ask.language, position)
 
 
 @door.get("/alarm-rate.csv", permission="alarm.read", answers=None)
@@ -186,7 +197,8 @@ async def rate_csv(ask: Asked, period: shapes.PeriodName = "24h", manner: Manner
 async def definitions(ask: Asked) -> shapes.DefinitionPage:
     """The master alarm list: every alarm that can ring, why, what to do, who, by when, and its last 30 days."""
     async with ask.house.database.read() as tx:
-        return await ask.house.share.alarm_desk.definitions(tx, ask.language)
+        position = await outbox.position(tx)
+        return await ask.house.share.alarm_desk.definitions(tx, ask.language, position)
 
 
 @door.get("/alarm-definitions.csv", permission="alarm.read", answers=None)

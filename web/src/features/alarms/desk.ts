@@ -7,6 +7,7 @@
 import type { AlarmRow, AlarmState } from '../../api/shapes.ts';
 import { fold } from '../../lib/fold.ts';
 import { byUrgency } from '../../live/rows.ts';
+import type { AlarmGroupRow } from './desk_shapes.ts';
 
 export const TABS = ['open', 'waiting', 'taken', 'shelved', 'off', 'closed'] as const;
 export type Tab = (typeof TABS)[number];
@@ -95,6 +96,59 @@ export function count(rows: readonly AlarmRow[], filter: Filter) {
     if (STATES[filter.tab].includes(alarm.state)) levels[alarm.severity] = (levels[alarm.severity] ?? 0) + 1;
   }
   return { tabs, levels };
+}
+
+export const MARKS = ['first_out', 'chattering', 'stale', 'maintenance', 'report', 'camera'] as const;
+export type Mark = (typeof MARKS)[number];
+
+/** What is to be known of an alarm at a glance, beyond its state. */
+export function marksOf(alarm: AlarmRow): Mark[] {
+  const told = alarm.kind.split('.')[0];
+  const on: Record<Mark, boolean> = {
+    first_out: alarm.first_out && alarm.state !== 'closed',
+    chattering: alarm.chattering,
+    stale: alarm.stale,
+    maintenance: alarm.maintenance !== null,
+    report: told === 'report',
+    camera: told === 'camera',
+  };
+  return MARKS.filter((mark) => on[mark]);
+}
+
+export type Entry =
+  { kind: 'alarm'; id: string; row: AlarmRow } | { kind: 'group'; id: string; group: AlarmGroupRow };
+
+/**
+ * The list with groups as one row each, where the first of their alarms stands; those that are opened are followed by
+ * their alarms. A group of which only one alarm is in the list, and which is no storm, is that alarm.
+ */
+export function folded(
+  rows: readonly AlarmRow[],
+  groups: ReadonlyMap<string, AlarmGroupRow>,
+  opened: ReadonlySet<string>,
+  more: Readonly<Record<string, readonly AlarmRow[]>> = {},
+): Entry[] {
+  const own = new Map<string, AlarmRow[]>();
+  for (const row of rows)
+    if (row.group && groups.has(row.group)) own.set(row.group, [...(own.get(row.group) ?? []), row]);
+  const said = new Set<string>();
+  const entries: Entry[] = [];
+  for (const row of rows) {
+    const group = row.group ? groups.get(row.group) : undefined;
+    const members = group ? (own.get(group.id) ?? []) : [];
+    if (!group || (members.length < 2 && !group.storm)) {
+      entries.push({ kind: 'alarm', id: row.id, row });
+      continue;
+    }
+    if (said.has(group.id)) continue;
+    said.add(group.id);
+    entries.push({ kind: 'group', id: group.id, group });
+    if (!opened.has(group.id)) continue;
+    const here = new Set(members.map((each) => each.id));
+    const rest = (more[group.id] ?? []).filter((each) => !here.has(each.id));
+    for (const each of [...members, ...rest]) entries.push({ kind: 'alarm', id: each.id, row: each });
+  }
+  return entries;
 }
 
 /** The causes of many alarms, the largest group first. */
