@@ -65,6 +65,23 @@ export type UploadDryRun = Shapes['UploadDryRun'];
 export type UploadDone = Shapes['UploadDone'];
 export type Why = Shapes['Why'];
 
+export type CapInPage = Shapes['CapInPage'];
+export type ChannelRow = Shapes['ChannelRow'];
+export type DeliveryRow = Shapes['DeliveryRow'];
+export type Ledger = Shapes['Ledger'];
+export type NewChannelRow = Shapes['NewChannelRow'];
+export type NoticePage = Shapes['NoticePage'];
+export type NoticeRow = Shapes['NoticeRow'];
+export type Profile = Shapes['Profile'];
+export type StageBrief = Shapes['StageBrief'];
+export type StageDetail = Shapes['StageDetail'];
+export type StagePage = Shapes['StagePage'];
+export type Tried = Shapes['Tried'];
+export type Unread = Shapes['Unread'];
+export type WarningDetail = Shapes['WarningDetail'];
+export type WarningPage = Shapes['WarningPage'];
+export type WarningWords = Shapes['WarningWords'];
+
 export type Severity = AlarmRow['severity'];
 export type AlarmState = AlarmRow['state'];
 export type FigureState = Figure['state'];

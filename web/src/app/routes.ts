@@ -119,6 +119,51 @@ export const ROUTES: readonly Route[] = [
     load: screen(() => import('../features/procedures/Procedure.svelte')),
   },
   {
+    pattern: '/stages',
+    title: 'stage.board',
+    load: screen(() => import('../features/stage/Stages.svelte')),
+  },
+  {
+    pattern: '/stages/:hazard',
+    title: 'stage.title',
+    load: screen(() => import('../features/stage/Stage.svelte')),
+  },
+  {
+    pattern: '/warnings',
+    title: 'warn.title',
+    load: screen(() => import('../features/warn/Warnings.svelte')),
+  },
+  {
+    pattern: '/warnings/new',
+    title: 'warn.new',
+    load: screen(() => import('../features/warn/Compose.svelte')),
+  },
+  {
+    pattern: '/warnings/:id',
+    title: 'warn.title',
+    load: screen(() => import('../features/warn/Warning.svelte')),
+  },
+  {
+    pattern: '/warnings/:id/edit',
+    title: 'warn.edit',
+    load: screen(() => import('../features/warn/Compose.svelte')),
+  },
+  {
+    pattern: '/notices',
+    title: 'notice.title',
+    load: screen(() => import('../features/notices/Inbox.svelte')),
+  },
+  {
+    pattern: '/notices/ledger',
+    title: 'notice.ledger',
+    load: screen(() => import('../features/notices/Ledger.svelte')),
+  },
+  {
+    pattern: '/profile',
+    title: 'notice.profile',
+    load: screen(() => import('../features/notices/Profile.svelte')),
+  },
+  {
     pattern: '/sources',
     title: 'web.nav.sources',
     load: screen(() => import('../features/sources/Sources.svelte')),
