@@ -164,6 +164,26 @@ export const ROUTES: readonly Route[] = [
     load: screen(() => import('../features/notices/Profile.svelte')),
   },
   {
+    pattern: '/reports',
+    title: 'paper.title',
+    load: screen(() => import('../features/reports/Reports.svelte')),
+  },
+  {
+    pattern: '/reports/:id',
+    title: 'paper.title',
+    load: screen(() => import('../features/reports/Report.svelte')),
+  },
+  {
+    pattern: '/replay',
+    title: 'paper.replay',
+    load: screen(() => import('../features/replay/Replay.svelte')),
+  },
+  {
+    pattern: '/backtest',
+    title: 'paper.backtest',
+    load: screen(() => import('../features/backtest/BackTest.svelte')),
+  },
+  {
     pattern: '/sources',
     title: 'web.nav.sources',
     load: screen(() => import('../features/sources/Sources.svelte')),
@@ -192,5 +212,8 @@ export const DOORS: readonly Door[] = [
   { href: '/tasks', title: 'task.ui.nav', icon: 'check', letter: 't', permission: 'task.mine' },
   { href: '/duty', title: 'watch.title', icon: 'clock', letter: 'b', permission: 'duty.read' },
   { href: '/procedures', title: 'sop.nav', icon: 'list', letter: 'p', permission: 'procedure.read' },
+  { href: '/reports', title: 'paper.title', icon: 'file', letter: 'r', permission: 'report.read' },
+  { href: '/replay', title: 'paper.replay', icon: 'undo', letter: 'y', permission: 'replay.read' },
+  { href: '/backtest', title: 'paper.backtest', icon: 'chart', letter: 'x', permission: 'backtest.run' },
   { href: '/sources', title: 'web.nav.sources', icon: 'source', letter: 's' },
 ];

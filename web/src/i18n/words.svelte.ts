@@ -9,13 +9,24 @@
 import alarmVi from '../../../src/datlanh/strings/alarm.vi.json';
 import deskVi from '../../../src/datlanh/strings/desk.vi.json';
 import directiveVi from '../../../src/datlanh/strings/directive.vi.json';
+import paperVi from '../../../src/datlanh/strings/paper.vi.json';
 import taskVi from '../../../src/datlanh/strings/task.vi.json';
 import tellVi from '../../../src/datlanh/strings/tell.vi.json';
 import roomVi from '../../../src/datlanh/strings/room.vi.json';
 import watchVi from '../../../src/datlanh/strings/watch.vi.json';
 import webVi from '../../../src/datlanh/strings/web.vi.json';
 
-const vi = { ...webVi, ...deskVi, ...alarmVi, ...roomVi, ...taskVi, ...directiveVi, ...watchVi, ...tellVi };
+const vi = {
+  ...webVi,
+  ...deskVi,
+  ...alarmVi,
+  ...roomVi,
+  ...taskVi,
+  ...directiveVi,
+  ...watchVi,
+  ...tellVi,
+  ...paperVi,
+};
 
 export type Key = keyof typeof vi;
 export type Language = 'vi' | 'en';
@@ -26,7 +37,7 @@ type Dictionary = Record<Key, string>;
 const load: Record<Language, () => Promise<Dictionary>> = {
   vi: async () => vi,
   en: async () => {
-    const [web, desk, alarm, room, task, directive, watch, tell] = await Promise.all([
+    const [web, desk, alarm, room, task, directive, watch, tell, paper] = await Promise.all([
       import('../../../src/datlanh/strings/web.en.json'),
       import('../../../src/datlanh/strings/desk.en.json'),
       import('../../../src/datlanh/strings/alarm.en.json'),
@@ -35,8 +46,19 @@ const load: Record<Language, () => Promise<Dictionary>> = {
       import('../../../src/datlanh/strings/directive.en.json'),
       import('../../../src/datlanh/strings/watch.en.json'),
       import('../../../src/datlanh/strings/tell.en.json'),
+      import('../../../src/datlanh/strings/paper.en.json'),
     ]);
-    return { ...web.default, ...desk.default, ...alarm.default, ...room.default, ...task.default, ...directive.default, ...watch.default, ...tell.default };
+    return {
+      ...web.default,
+      ...desk.default,
+      ...alarm.default,
+      ...room.default,
+      ...task.default,
+      ...directive.default,
+      ...watch.default,
+      ...tell.default,
+      ...paper.default,
+    };
   },
 };
 
