@@ -31,7 +31,9 @@ describe('the duty desk', () => {
   });
 
   it('lays a week out as lines of shifts', () => {
-    const shift = (title: string, day: string) => ({ roster: 'desk', title, day }) as DutyShift;
+    const hour = { m: '23:00', a: '07:00' };
+    const shift = (title: 'm' | 'a', day: string) =>
+      ({ roster: 'desk', title, day, starts_at: `2026-11-22T${hour[title]}:00Z` }) as DutyShift;
     const lines = grid(
       [shift('m', '2026-11-23'), shift('a', '2026-11-23'), shift('m', '2026-11-24')],
       ['2026-11-23', '2026-11-24'],

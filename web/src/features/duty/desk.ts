@@ -54,16 +54,29 @@ export interface Line {
   days: DutyShift[][];
 }
 
-/** The week as a grid: a line for each shift of each roster, a cell for each day. */
-export function grid(shifts: readonly DutyShift[], days: readonly string[]): Line[] {
-  const lines = new Map<string, Line>();
+/** The time of day at which a shift begins, in the province: what lines are sorted by. */
+const begins = (shift: DutyShift) => (Date.parse(shift.starts_at) + 7 * 3_600_000) % DAY;
+
+/** The week as a grid: a line for each shift of each roster in their order, a cell for each day. */
+export function grid(
+  shifts: readonly DutyShift[],
+  days: readonly string[],
+  rosters: readonly string[] = [],
+): Line[] {
+  const lines = new Map<string, Line & { begins: number }>();
   for (const shift of shifts) {
     const key = `${shift.roster}/${shift.title}`;
-    const line =
-      lines.get(key) ??
-      ({ key, roster: shift.roster, title: shift.title, days: days.map(() => []) } satisfies Line);
+    const line = lines.get(key) ?? {
+      key,
+      roster: shift.roster,
+      title: shift.title,
+      days: days.map(() => []),
+      begins: begins(shift),
+    };
     lines.set(key, line);
     line.days[days.indexOf(shift.day)]?.push(shift);
   }
-  return [...lines.values()];
+  return [...lines.values()].sort(
+    (a, b) => rosters.indexOf(a.roster) - rosters.indexOf(b.roster) || a.begins - b.begins,
+  );
 }
