@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 
 import type { AlarmRow } from '../../api/shapes.ts';
-import { arrange, arrived, causes, count, filterOf, fits } from './desk.ts';
+import { arrange, arrived, causes, count, filterOf, fits, folded, marksOf } from './desk.ts';
+import type { AlarmGroupRow } from './desk_shapes.ts';
 
 const alarm = (id: string, more: Partial<AlarmRow> = {}): AlarmRow =>
   ({
@@ -18,6 +19,13 @@ const alarm = (id: string, more: Partial<AlarmRow> = {}): AlarmRow =>
     owner: 'Sở Nông nghiệp và Môi trường',
     owner_person: null,
     subject: { entity: null, area: '25760', name: 'KCN Mỹ Phước 1', place: null },
+    kind: 'reading',
+    group: null,
+    follows: false,
+    first_out: false,
+    chattering: false,
+    stale: false,
+    maintenance: null,
     ...more,
   }) as AlarmRow;
 
@@ -66,4 +74,39 @@ test('in a flood, the causes that brought most come first', () => {
     { title: 'COD vượt giới hạn', n: 2 },
     { title: 'pH', n: 1 },
   ]);
+});
+
+const group = (id: string, more: Partial<AlarmGroupRow> = {}) =>
+  ({ id, title: 'Khói', severity: 2, storm: false, count: 2, open: 2, waiting: 2, ...more }) as AlarmGroupRow;
+
+test('a group is one row where its first alarm stands, and opens in its place', () => {
+  const rows = [alarm('a'), alarm('b', { group: 'g' }), alarm('c'), alarm('d', { group: 'g' })];
+  const groups = new Map([['g', group('g')]]);
+  const ids = (opened: string[]) => folded(rows, groups, new Set(opened)).map((entry) => entry.id);
+  expect(ids([])).toEqual(['a', 'g', 'c']);
+  expect(ids(['g'])).toEqual(['a', 'g', 'b', 'd', 'c']);
+});
+
+test('one alarm of a group is that alarm, but a storm is a storm and brings its followers', () => {
+  const rows = [alarm('a', { group: 'g' }), alarm('b', { group: 's' })];
+  const groups = new Map([
+    ['g', group('g')],
+    ['s', group('s', { storm: true, open: 10_000 })],
+  ]);
+  const more = { s: [alarm('b', { group: 's' }), alarm('x', { group: 's', follows: true })] };
+  expect(folded(rows, groups, new Set(), more).map((entry) => entry.id)).toEqual(['a', 's']);
+  expect(folded(rows, groups, new Set(['s']), more).map((entry) => entry.id)).toEqual(['a', 's', 'b', 'x']);
+});
+
+test('marks say what is to be known at a glance', () => {
+  expect(marksOf(alarm('m', { first_out: true, chattering: true, kind: 'camera.smoke' }))).toEqual([
+    'first_out',
+    'chattering',
+    'camera',
+  ]);
+  expect(marksOf(alarm('m', { first_out: true, state: 'closed', stale: true, maintenance: 'w' }))).toEqual([
+    'stale',
+    'maintenance',
+  ]);
+  expect(marksOf(alarm('m'))).toEqual([]);
 });
