@@ -225,7 +225,7 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
     escalations = Escalations(database, clock, duty)
     auditor = Auditor(database, clock, duty)
     operate.attend(duty)
-    operate.attend(duty)
+    auditor.register(lambda tx, _: tasks.orphans(tx), "task", "directive")
     office = load_reports(province_folder(settings))
     reports = Reports(clock, office.schedules)
     tries = BackTests(packs, keep, limits=measure, indicators=measure, areas_of=places.areas_of)

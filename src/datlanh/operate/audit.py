@@ -97,16 +97,19 @@ class Auditor:
         self._db = db
         self._clock = clock
         self._duty = duty
-        self._asks: dict[str, Ask] = {"alarm": _alarms, "incident": _incidents}
+        self._asks: list[tuple[tuple[str, ...], Ask]] = [
+            (("alarm",), _alarms),
+            (("incident", "step"), _incidents),
+        ]
 
-    def register(self, kind: str, ask: Ask) -> None:
-        """Let the auditor look at one more kind of thing."""
-        self._asks[kind] = ask
+    def register(self, ask: Ask, *kinds: str) -> None:
+        """Let the auditor look at more kinds of things."""
+        self._asks.append((kinds, ask))
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """What it looks at."""
-        return tuple(self._asks)
+        return tuple(kind for kinds, _ in self._asks for kind in kinds)
 
     async def work_due(self) -> int:
         """Do the round if it is due. How many findings came or went."""
@@ -119,7 +122,7 @@ class Auditor:
 
     async def _round(self, tx: Transaction, now: datetime) -> int:
         wrong: dict[tuple[str, str, str, str], Orphan] = {}
-        for ask in self._asks.values():
+        for _, ask in self._asks:
             for orphan in await ask(tx, now):
                 if now - orphan.since >= GRACE:
                     wrong.setdefault((orphan.kind, orphan.id, orphan.code, orphan.lacks), orphan)

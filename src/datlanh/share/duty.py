@@ -663,7 +663,7 @@ class DutyBook:
                 say(
                     "duty.rule_step",
                     language,
-                    minutes=int(rung.after.total_seconds() // 60),
+                    after=after_words(rung.after, language),
                     to=self._target(rung, one.role, rosters, language),
                 )
                 for rung in one.rungs
@@ -696,6 +696,15 @@ class DutyBook:
             kinds=[say(f"duty.kind.{kind}", language) for kind in self._auditor.kinds],
             rows=[finding_row(one, language) for one in await self._auditor.findings(tx, open=open)],
         )
+
+
+def after_words(span: timedelta, language: str) -> str:
+    """How long after, in the largest unit that fits: at once, 15 minutes, 4 hours, 1 day."""
+    minutes = int(span.total_seconds() // 60)
+    for size, unit in ((1440, "days"), (60, "hours")):
+        if minutes >= size and minutes % size == 0:
+            return say(f"duty.after.{unit}", language, n=minutes // size)
+    return say("duty.after.minutes", language, n=minutes)
 
 
 def crew_title(roster: Roster, crew: str, language: str) -> str:
