@@ -3,11 +3,13 @@ files, people, and the log.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from datlanh.kernel import Transaction
 from datlanh.kernel.words import say
 from datlanh.model import attachment as model
+from datlanh.model.alarm import LogEntry
 from datlanh.model.errors import NotFound
 from datlanh.model.incident import Incident, IncidentFilter, Resource, ResourceState, Step, StepState
 from datlanh.model.pack import Packs
@@ -173,7 +175,7 @@ class IncidentBook:
             steps=[self._step(step, incident, files, known, now, language) for step in incident.steps],
             clocks=clocks(incident, now, language),
             alarms=await self._alarms.rows(tx, list(alarms), language),
-            log=log_rows(await self._floors.operate.log_of(tx, incident.id), language, titles),
+            log=log_rows(await self._log(tx, incident.id, language), language, titles),
             closing=shapes.Closing(cause=closing.cause, ended_at=closing.ended_at, resolver=closing.resolver)
             if closing
             else None,
@@ -203,6 +205,21 @@ class IncidentBook:
             alarm_count=incident.alarm_count,
             reopened=incident.reopened,
         )
+
+    async def _log(self, tx: Transaction, id: str, language: str) -> list[LogEntry]:
+        """The log; what it names by an id is said in words."""
+        entries = []
+        for entry in await self._floors.operate.log_of(tx, id):
+            detail = dict(entry.detail)
+            if entry.what == "ResourceMoved":
+                detail["to"] = say(f"room.state.{detail.get('to')}", language)
+            elif entry.what == "IncidentAimed":
+                declared = self._floors.packs.indicators.get(str(detail.get("indicator")))
+                detail["indicator"] = told(declared.title, language) if declared else "–"
+            elif entry.what == "IncidentAssigned":
+                detail["role"] = role_title(self._floors, str(detail.get("role")), language)
+            entries.append(replace(entry, detail=detail))
+        return entries
 
     async def _aim(
         self, tx: Transaction, incident: Incident, known: Names, language: str

@@ -89,7 +89,9 @@ class Web:
             return _not_found(request)
         found = self._files.get(name or "index.html")
         if found is None:
-            if "." in name.rsplit("/", 1)[-1] or name.startswith("assets/"):
+            # `/procedures/environment.poor_air` is a screen: a file is what ends as files do.
+            ending = Path(name).suffix
+            if ending in _TYPES or mimetypes.guess_type(name)[0] or name.startswith("assets/"):
                 return _not_found(request)
             found = self._files.get("index.html")
         if found is None:
