@@ -102,9 +102,9 @@ class Figures:
             return []
         latest = await self._floors.measure.latest(tx, [i.id for i in declared], [subject])
         by_id = {value.indicator: value for value in latest}
-        return [await self._figure(tx, i, subject, by_id.get(i.id), language) for i in declared]
+        return [await self.figure(tx, i, subject, by_id.get(i.id), language) for i in declared]
 
-    async def _figure(
+    async def figure(
         self,
         tx: Transaction,
         declared: IndicatorDeclaration,
@@ -112,6 +112,7 @@ class Figures:
         value: IndicatorValue | None,
         language: str,
     ) -> shapes.Figure:
+        """One number with its limit, its trend and its why."""
         now = self._floors.clock.now()
         span = TREND if declared.every <= timedelta(hours=3) else LONG_TREND
         past = await self._floors.measure.values(tx, declared.id, subject, now - span, now + declared.every)

@@ -25,6 +25,7 @@ from datlanh.share.floors import Floors
 from datlanh.share.incident import IncidentBook
 from datlanh.share.naming import names
 from datlanh.share.station import StationBook
+from datlanh.share.word import told
 
 LOOK_BACK = timedelta(hours=6)
 """A station that had been silent for longer is shown as silent without its last value."""
@@ -261,7 +262,10 @@ class ReplayBook:
         known = {str(alarm.id) for alarm in alarms} | {str(one.id) for one in incidents}
         seen = [one for one in found if everywhere or one[0].about in known][:LINES]
         entries: list[LogEntry] = [entry for entry, _, _ in seen]
-        rows = log_rows(entries, language)
+        titles = {
+            str(one.id): {step.id: told(step.title, language) for step in one.steps} for one in incidents
+        }
+        rows = [log_rows([entry], language, titles.get(entry.about))[0] for entry in entries]
         return [
             ReplayLine(
                 id=row.id,

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from datlanh.kernel import PROVINCE_ZONE, Transaction
+from datlanh.kernel import PROVINCE_ZONE, HeldClock, Transaction
 from datlanh.kernel.words import say
 from datlanh.model.alarm import AlarmFilter, PersonRef
 from datlanh.model.area import AreaKind
 from datlanh.model.errors import BadInput, NotFound
 from datlanh.model.incident import IncidentFilter
+from datlanh.model.indicator import PROVINCE
 from datlanh.model.person import Caller, system
 from datlanh.model.report import (
     Heading,
@@ -225,7 +226,6 @@ class ReportBook:
         self._incidents = IncidentBook(floors, self._alarms)
         self._replays = ReplayBook(floors)
         self._effects = EffectBook(floors)
-        self._figures = Figures(floors)
         self._clocks_set = False
 
     # -- reading
@@ -423,7 +423,7 @@ class ReportBook:
                 tasks=moment.tasks,
                 directives=moment.directives,
                 stages=moment.stages,
-                figures=await self._figures.headlines(tx, language),
+                figures=await self._figures_at(tx, end, language),
                 stations=moment.stations,
                 areas=sorted(areas),
                 as_of=day,
@@ -448,6 +448,14 @@ class ReportBook:
             sections=sections,
             notes=notes,
         )
+
+    async def _figures_at(self, tx: Transaction, at: datetime, language: str) -> list[shapes.Figure]:
+        """The numbers of the overview as they were at an instant, as known then."""
+        declared = self._floors.packs.headlines()
+        found = await self._floors.measure.latest_at(tx, [one.id for one in declared], [PROVINCE], at)
+        by_id = {value.indicator: value for value in found}
+        figures = Figures(replace(self._floors, clock=HeldClock(at)))
+        return [await figures.figure(tx, one, PROVINCE, by_id.get(one.id), language) for one in declared]
 
     async def _over(
         self, tx: Transaction, caller: Caller, begin: datetime, end: datetime, language: str

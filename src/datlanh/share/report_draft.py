@@ -132,7 +132,7 @@ def _general(given: Situation, notes: Notes, language: str) -> Section:
     total = sum(given.raised.values())
     grave = sum(number for severity, number in given.raised.items() if severity <= GRAVE)
     mark = notes.mark(_source("alarms", given.known_at, language), f"/api/v1/replay/span?{period}&step=3600")
-    now = notes.mark(_source("moment", given.known_at, language), at)
+    now = notes.mark(_source("moment", given.end, language), at)
     waiting = sum(1 for alarm in given.alarms if alarm.state == "unacknowledged")
     new = sum(1 for one in (*given.open_incidents, *given.over_incidents) if one.opened_at >= given.begin)
     lines = [
@@ -173,7 +173,7 @@ def _general(given: Situation, notes: Notes, language: str) -> Section:
 def _figures(given: Situation, notes: Notes, language: str) -> Section:
     rows = []
     for figure in given.figures:
-        mark = notes.mark(_source("figure", given.known_at, language) + f" {figure.key}.", figure.why or "")
+        mark = notes.mark(_source("figure", given.end, language) + f" {figure.key}.", figure.why or "")
         value = (
             say("report.draft.unknown", language)
             if figure.value is None
@@ -220,7 +220,7 @@ def _map(given: Situation, notes: Notes, language: str) -> Section:
         seen.add((lon, lat))
         places.append(MapPlace(lon=lon, lat=lat, label=incident.subject.name, severity=incident.severity))
     places = places[:12]
-    mark = notes.mark(_source("moment", given.known_at, language), f"/api/v1/replay/at?at={iso(given.end)}")
+    mark = notes.mark(_source("moment", given.end, language), f"/api/v1/replay/at?at={iso(given.end)}")
     named = "; ".join(f"{n}: {place.label}" for n, place in enumerate(places, 1))
     caption = say(
         "report.draft.map" if places else "report.draft.map_calm",
@@ -269,7 +269,7 @@ def _incidents(given: Situation, notes: Notes, language: str) -> Section:
                 for name in ("code", "incident", "place", "unit", "state")
             ),
             rows=tuple(rows),
-            wide=(4, 7, 4, 5, 5),
+            wide=(6, 8, 5, 6, 6),
         )
         if rows
         else None,
@@ -277,7 +277,7 @@ def _incidents(given: Situation, notes: Notes, language: str) -> Section:
 
 
 def _orders(given: Situation, notes: Notes, language: str) -> Section:
-    mark = notes.mark(_source("moment", given.known_at, language), f"/api/v1/replay/at?at={iso(given.end)}")
+    mark = notes.mark(_source("moment", given.end, language), f"/api/v1/replay/at?at={iso(given.end)}")
     rows = []
     for directive in given.directives[:MOST_ROWS]:
         urgent = say("report.draft.urgent", language) if directive.urgent else ""
@@ -298,7 +298,7 @@ def _orders(given: Situation, notes: Notes, language: str) -> Section:
                 say(f"report.column.{name}", language) for name in ("number", "work", "holder", "due")
             ),
             rows=tuple(rows),
-            wide=(4, 9, 6, 5),
+            wide=(6, 9, 6, 5),
         )
         if rows
         else None,
@@ -306,8 +306,8 @@ def _orders(given: Situation, notes: Notes, language: str) -> Section:
 
 
 def _data(given: Situation, notes: Notes, language: str) -> Section:
-    mark = notes.mark(_source("stations", given.known_at, language), "/api/v1/stations")
-    silent = [one for one in given.stations if one.state in ("silent", "unknown")]
+    mark = notes.mark(_source("stations", given.end, language), "/api/v1/stations")
+    silent = [one for one in given.stations if one.state in ("silent", "unknown") or one.observed_at is None]
     text = say("report.draft.data", language, total=len(given.stations), silent=len(silent), mark=mark)
     lines = [text]
     for one in silent[:10]:
