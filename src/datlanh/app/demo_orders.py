@@ -145,7 +145,6 @@ async def _make(stage: _Stage) -> None:
         "Công khai số liệu quan trắc không khí tự động hằng giờ",
         "Bảo đảm dữ liệu lên cổng dữ liệu mở, có nguồn và thời điểm.",
         NewPart(unit="so-mt", part=lead, due_at=await stage.until(5)),
-        ago=1,
     )
     await stage.done(air, "moi.truong", "Đã công khai 13 trạm, kiểm tra ngày đầu đủ 24 giờ.")
     await tasks.accept(tx, air.id, by=who["giam.doc"], text="Đạt.")
@@ -156,7 +155,6 @@ async def _make(stage: _Stage) -> None:
         "Xử lý bụi từ công trình xây dựng quanh trạm Thủ Dầu Một",
         "Kiểm tra che chắn, rửa xe, báo cáo kèm ảnh hiện trường.",
         NewPart(unit="so-mt", part=lead, due_at=await stage.until(4)),
-        ago=1,
     )
     await stage.done(dust, "moi.truong", "Đã nhắc nhở các đơn vị thi công.")
     await tasks.send_back(
