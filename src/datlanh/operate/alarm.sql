@@ -98,6 +98,35 @@ WHERE g.id = ANY(%(ids)s::uuid[])
    OR (%(ids)s::uuid[] IS NULL AND s.open > 0 AND (g.body ->> 'count')::int > 1)
 ORDER BY g.storm_at IS NULL, worst, g.last_at DESC LIMIT %(limit)s
 
+-- name: storming
+-- The roots of which a storm runs, and how grave it is.
+SELECT root, (body ->> 'severity')::int AS severity FROM operate.alarm_group
+WHERE storm_at IS NOT NULL AND into_group IS NULL AND last_at >= %(since)s
+
+-- name: parked_like
+-- The events and subjects of some that wait already.
+SELECT event::text AS event, subject FROM operate.parked
+WHERE event = ANY(%(events)s::uuid[]) OR subject = ANY(%(subjects)s::text[])
+
+-- name: park
+-- Events wait; one that began again is on again.
+INSERT INTO operate.parked (event, subject, began, ended)
+SELECT event, subject, began, ended
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS t (event uuid, subject text, began jsonb, ended jsonb)
+ON CONFLICT (event) DO UPDATE SET ended = excluded.ended
+
+-- name: end_parked
+-- Events that wait are over; those that wait no more are not among them.
+UPDATE operate.parked p SET ended = t.ended
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS t (event uuid, ended jsonb)
+WHERE p.event = t.event RETURNING p.event::text AS event
+
+-- name: unpark
+-- The next that wait, in their order.
+DELETE FROM operate.parked WHERE event IN (
+    SELECT event FROM operate.parked ORDER BY seq LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+RETURNING seq, began::text AS began, ended::text AS ended
+
 -- name: groups_by_id
 -- Groups by their ids; for one that a storm took in, the storm.
 SELECT g.id::text AS id, coalesce(s.body, g.body)::text AS body

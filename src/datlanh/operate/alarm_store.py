@@ -9,6 +9,7 @@ import msgspec
 
 from datlanh.kernel import Transaction, queries
 from datlanh.model.alarm import Alarm, AlarmGroup, GroupSeen, Maintenance, PersonRef
+from datlanh.model.messages.detect import EventBegan, EventEnded
 
 SQL = queries(__package__, "alarm.sql")
 Row = dict[str, Any]
@@ -78,6 +79,47 @@ async def groups_seen(
         )
         for row in await tx.all(SQL["groups_seen"], given)
     ]
+
+
+async def storming(tx: Transaction, since: datetime) -> dict[str, int]:
+    """The roots of which a storm runs, and how grave it is."""
+    return {row["root"]: row["severity"] for row in await tx.all(SQL["storming"], {"since": since})}
+
+
+async def parked_like(
+    tx: Transaction, events: Sequence[str], subjects: Sequence[str]
+) -> tuple[set[str], set[str]]:
+    """Of some events and subjects: which wait already."""
+    rows = await tx.all(SQL["parked_like"], {"events": list(events), "subjects": list(subjects)})
+    return {row["event"] for row in rows}, {row["subject"] for row in rows}
+
+
+async def park(tx: Transaction, waiting: Mapping[str, tuple[EventBegan, EventEnded | None]]) -> None:
+    """Events wait."""
+    rows = [
+        {"event": id, "subject": began.subject, "began": began, "ended": ended}
+        for id, (began, ended) in waiting.items()
+    ]
+    await each(tx, "park", rows)
+
+
+async def end_parked(tx: Transaction, ended: Sequence[EventEnded]) -> set[str]:
+    """Events that wait are over; which of them still waited."""
+    if not ended:
+        return set()
+    rows = [{"event": one.event, "ended": one} for one in ended]
+    return {row["event"] for row in await tx.all(SQL["end_parked"], {"rows": as_json(rows)})}
+
+
+async def unpark(tx: Transaction, limit: int) -> list[EventBegan | EventEnded]:
+    """The next events that wait, in their order; they wait no more."""
+    found: list[EventBegan | EventEnded] = []
+    rows = await tx.all(SQL["unpark"], {"limit": limit})
+    for row in sorted(rows, key=lambda row: row["seq"]):
+        found.append(msgspec.json.decode(row["began"], type=EventBegan))
+        if row["ended"] is not None:
+            found.append(msgspec.json.decode(row["ended"], type=EventEnded))
+    return found
 
 
 async def groups_by_id(tx: Transaction, ids: Sequence[str]) -> dict[str, AlarmGroup]:

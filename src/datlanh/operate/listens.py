@@ -35,6 +35,8 @@ RINGS = Counter("datlanh_operate_clocks_total", "Clocks that rang.", ["what"])
 
 NAMES = uuid.UUID("0b8a4a53-2f0c-5a43-8a5e-6d0c9c1f7e21")
 HIDDEN = (AlarmState.SUPPRESSED, AlarmState.SHELVED, AlarmState.OUT_OF_SERVICE, AlarmState.CLOSED)
+PARKED_FROM, UNPARKED = 50, 200
+"""So many events of a running storm in one transaction are put aside, and heard so many at a time."""
 PORTION = 500
 """So many alarms of a storm are dealt with in one transaction."""
 
@@ -87,7 +89,15 @@ class Listening:
 
     @many
     async def events(self, tx: Transaction, told: Sequence[EventBegan | EventEnded]) -> None:
-        """Events began and ended, in this order; what was heard before changes nothing."""
+        """Events began and ended, in this order; what was heard before changes nothing.
+
+        Many of a storm that runs already are put aside for a moment: what is calm comes first.
+        """
+        await self._hear(tx, await self._park(tx, told))
+
+    async def _hear(self, tx: Transaction, told: Sequence[EventBegan | EventEnded]) -> None:
+        if not told:
+            return
         room = Room(tx, self._clock.now())
         about = self.rising(room)
         await about.hold_windows()
@@ -105,6 +115,52 @@ class Listening:
             else:
                 await self._ended(room, event)
         await room.save()
+
+    async def _park(
+        self, tx: Transaction, told: Sequence[EventBegan | EventEnded]
+    ) -> Sequence[EventBegan | EventEnded]:
+        """Put aside what belongs to a storm that runs, when it is much; what is left to be heard now.
+
+        An event whose subject waits already waits behind it, so that their order stays.
+        """
+        storming = await alarm_store.storming(tx, self._clock.now() - group.STORM_WITHIN)
+        begun = [event for event in told if isinstance(event, EventBegan)]
+        stormy = {e.event for e in begun if e.severity >= storming.get(self._root(e.detection), 9)}
+        waiting, subjects = await alarm_store.parked_like(
+            tx, [event.event for event in told], [event.subject for event in begun]
+        )
+        if len(stormy) < PARKED_FROM:
+            stormy = set()
+        park: dict[str, tuple[EventBegan, EventEnded | None]] = {}
+        over: dict[str, EventEnded] = {}
+        left: list[EventBegan | EventEnded] = []
+        for event in told:
+            if isinstance(event, EventBegan):
+                if event.event in stormy or event.event in waiting or event.subject in subjects:
+                    park[event.event] = (event, None)
+                    subjects.add(event.subject)
+                else:
+                    left.append(event)
+            elif event.event in park:
+                park[event.event] = (park[event.event][0], event)
+            elif event.event in waiting:
+                over[event.event] = event
+            else:
+                left.append(event)
+        await alarm_store.park(tx, park)
+        still = await alarm_store.end_parked(tx, list(over.values()))
+        return [*left, *(event for id, event in over.items() if id not in still)]
+
+    def _root(self, detection: str) -> str:
+        declared = self._packs.detections.get(detection)
+        return alarms.root_of(declared) if declared is not None else detection
+
+    async def _unpark(self) -> int:
+        """Hear a portion of what was put aside."""
+        async with self._db.transaction() as tx:
+            told = await alarm_store.unpark(tx, UNPARKED)
+            await self._hear(tx, told)
+        return len(told)
 
     def attend(self, duty: Attending) -> None:
         """Say who knows the rosters: alarms go to whoever is on duty from then on."""
@@ -440,7 +496,7 @@ class Listening:
                 rang += await self.windows.ring(tx, window)
         async with self._db.transaction() as tx:
             rang += await self._obey(tx)
-        return rang
+        return rang + await self._unpark()
 
     async def _obey(self, tx: Transaction) -> int:
         """Do a portion of what somebody decided for all alarms of a storm."""

@@ -48,6 +48,8 @@ async def tell(centre: Any, *events: EventBegan | EventEnded) -> None:
         for event in events:
             tx.tell(event)
     await centre.hear()
+    while await centre.operate.work_due():
+        pass
 
 
 async def notices(centre: Any) -> list[dict[str, Any]]:
@@ -73,7 +75,17 @@ async def test_a_storm_is_one_incident_and_one_notice_and_a_calm_alarm_stands_be
     events = [
         an_event(f"s{n}", now, place=(106.4 + n % 40 * 0.01, 11.0 + n // 40 * 0.01)) for n in range(1000)
     ]
-    await tell(centre, *events, an_event("quiet corner", now, "air.calm", severity=3))
+    async with centre.db.transaction() as tx:
+        for event in (*events, an_event("quiet corner", now, "air.calm", severity=3)):
+            tx.tell(event)
+    await centre.hear()
+    # The calm one is in the list before the storm has been gone through.
+    async with centre.db.read() as tx:
+        before, _ = await centre.operate.alarms(tx, AlarmFilter(open_only=True, limit=1000))
+    assert "air.calm" in {alarm.detection for alarm in before}
+    assert len(before) < 500
+    while await centre.operate.work_due():
+        pass
 
     async with centre.db.read() as tx:
         incidents, _ = await centre.operate.incidents(tx)
@@ -292,3 +304,34 @@ async def test_a_window_needs_a_reason_a_thing_and_a_time_to_come(
     ]:
         with pytest.raises(BadInput, match="maintenance"):
             await plan(centre, begin, until, **of)
+
+
+async def test_what_is_put_aside_keeps_its_order(centre_of: Any, a_detection: Any, clock: HeldClock) -> None:
+    centre = centre_of(a_detection("dust", ABOVE, owner_unit=None))
+    now = clock.now()
+    await tell(centre, *(an_event(f"s{n}", now) for n in range(30)))  # a storm runs
+    many = [an_event(f"t{n}", now) for n in range(70)]
+    again = an_event("t5", now + MIN)
+    async with centre.db.transaction() as tx:
+        for event in (*many, its_end(many[5], now), again, its_end(many[7], now), many[9]):
+            tx.tell(event)
+    await centre.hear()
+    # Its end is told while it still waits; a second event of one that waits comes alone, and waits behind it.
+    third = an_event("t7", now + 2 * MIN)
+    async with centre.db.transaction() as tx:
+        for event in (its_end(many[3], now), third, its_end(again, now + 2 * MIN)):
+            tx.tell(event)
+    await centre.hear()
+    async with centre.db.read() as tx:
+        assert await tx.value("SELECT count(*) FROM operate.parked") == 72
+        assert len((await centre.operate.alarms(tx, AlarmFilter(limit=1000)))[0]) == 30
+    while await centre.operate.work_due():
+        pass
+    async with centre.db.read() as tx:
+        assert await tx.value("SELECT count(*) FROM operate.parked") == 0
+        found, _ = await centre.operate.alarms(tx, AlarmFilter(limit=1000))
+    by = {alarm.subject: (alarm.active, alarm.count) for alarm in found}
+    assert len(found) == 100
+    assert (by["t3"], by["t5"], by["t7"], by["t9"]) == ((False, 1), (False, 2), (True, 2), (True, 1))
+    assert sum(active for active, _ in by.values()) == 98
+    await logged(centre)

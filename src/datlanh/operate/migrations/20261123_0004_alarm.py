@@ -46,6 +46,17 @@ CREATE TABLE operate.alarm_group (
 CREATE INDEX alarm_group_root ON operate.alarm_group (root, last_at DESC) WHERE into_group IS NULL;
 CREATE INDEX alarm_group_into ON operate.alarm_group (into_group) WHERE into_group IS NOT NULL;
 
+-- Events of a storm that runs already wait here, so that what is calm is not behind ten thousand of them.
+CREATE TABLE operate.parked (
+    seq bigint GENERATED ALWAYS AS IDENTITY,
+    event uuid PRIMARY KEY,
+    subject text NOT NULL,
+    began jsonb NOT NULL,
+    ended jsonb
+);
+CREATE INDEX parked_order ON operate.parked (seq);
+CREATE INDEX parked_subject ON operate.parked (subject);
+
 -- What somebody decided for all alarms of a storm, done in portions.
 CREATE TABLE operate.group_order (
     grouped uuid NOT NULL,
