@@ -198,9 +198,12 @@ def lacks(warning: Warning, now: datetime, language: str) -> list[str]:
 
 def line(entry: LogEntry, language: str) -> WarningLogRow:
     """A line of the log."""
+    said = dict(entry.detail)
+    if "kind" in said:
+        said["kind"] = say(f"warn.kind.{said['kind']}", language)
     return WarningLogRow(
         at=entry.at,
         by=entry.by.name if entry.by else None,
-        text=say(f"warn.log.{entry.what}", language, **entry.detail),
+        text=say(f"warn.log.{entry.what}", language, **said),
         why=entry.why,
     )

@@ -13,6 +13,7 @@ import structlog
 from lxml import etree
 
 from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction, queries
+from datlanh.kernel.words import say
 from datlanh.model.alarm import PersonRef
 from datlanh.model.area import Area
 from datlanh.model.errors import Conflict, Error, NotFound, Refused
@@ -183,9 +184,10 @@ class Office:
         alert = await self._alert(whole, warning.published_at or self._clock.now())
         sms = {}
         for language in ("vi", "en"):
-            said = " ".join(
-                part for part in (both["headline"][language], text.instruction.get(language, "")) if part
-            )
+            # The very sentence that goes out.
+            kind = "public_cancel" if warning.kind is WarningKind.CANCEL else "public_warning"
+            do = text.instruction.get(language, "")
+            said = say(f"notice.{kind}", language, headline=both["headline"][language], do=do).strip()
             sms[language] = (said, *sms_parts(said))
         xml = etree.tostring(write(alert), pretty_print=True, encoding="unicode")
         return Preview(alert=alert, xml=xml, sms=sms, targets=self.targets(warning))

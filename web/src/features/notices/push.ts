@@ -1,6 +1,8 @@
 /** Web push: ask the browser for an address at which it can be told, under our key. */
 
+// A place of its own: the worker that keeps the field page works for the rest.
 const WORKER = '/push.js';
+const SCOPE = '/push/';
 
 export interface Subscribed {
   address: string;
@@ -20,7 +22,7 @@ export async function subscribe(vapid: string): Promise<Subscribed | null> {
   if (!vapid || !('serviceWorker' in navigator) || !('PushManager' in window)) return null;
   try {
     if ((await Notification.requestPermission()) !== 'granted') return null;
-    const worker = await navigator.serviceWorker.register(WORKER);
+    const worker = await active(await navigator.serviceWorker.register(WORKER, { scope: SCOPE }));
     const made = await worker.pushManager.subscribe({
       userVisibleOnly: true,
       applicationServerKey: keyOf(vapid),
@@ -30,4 +32,17 @@ export async function subscribe(vapid: string): Promise<Subscribed | null> {
   } catch {
     return null;
   }
+}
+
+/** A registration whose worker is at work; only such a one can be told anything. */
+async function active(worker: ServiceWorkerRegistration): Promise<ServiceWorkerRegistration> {
+  const coming = worker.installing ?? worker.waiting;
+  if (!worker.active && coming) {
+    await new Promise<void>((done) => {
+      coming.addEventListener('statechange', () => {
+        if (coming.state === 'activated' || coming.state === 'redundant') done();
+      });
+    });
+  }
+  return worker;
 }

@@ -1,5 +1,6 @@
 /** The words of a draft while they are written, and the ring of an area as typed text. */
 import type { WarningWords } from '../../api/shapes.ts';
+import type { Area } from '../../map/model.ts';
 
 export type Ring = number[][];
 
@@ -73,4 +74,9 @@ function same(a: number[] | undefined, b: number[] | undefined): boolean {
 /** The severity of CAP that goes with a stage of the city. */
 export function severityOf(stage: number): string {
   return { 2: 'Minor', 3: 'Moderate', 4: 'Severe', 5: 'Extreme' }[stage] ?? 'Minor';
+}
+
+/** The wards and communes of a map: what a warning is said for. Their codes have five digits. */
+export function communes(areas: readonly Area[]): Area[] {
+  return areas.filter((area) => !area.upper && /^\d{5}$/.test(area.code));
 }
