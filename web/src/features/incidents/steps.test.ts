@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { Step } from '../../api/shapes.ts';
-import { nextSteps, wantsEvidence } from './steps.ts';
+import { nextSteps, rowsOf, typedNumber, wantsEvidence } from './steps.ts';
 
 const step = (id: string, more: Partial<Step> = {}): Step =>
   ({ id, state: 'ready', due_at: null, wants: null, ...more }) as Step;
@@ -21,4 +21,28 @@ test('what is next: only what can be worked on, by deadline, begun before waitin
 test('a step that wants evidence says so', () => {
   expect(wantsEvidence(step('a', { wants: 'photo' }))).toBe(true);
   expect(wantsEvidence(step('b'))).toBe(false);
+});
+
+test('steps of one row may run at the same time, each row comes after the one before', () => {
+  const steps = [
+    { id: 'a', after: [] },
+    { id: 'b', after: ['a'] },
+    { id: 'c', after: ['a'] },
+    { id: 'd', after: ['c'] },
+    { id: 'e', after: ['a', 'd'] },
+    { id: 'f', after: ['gone'] },
+  ];
+  expect(rowsOf(steps).map((row) => row.map((step) => step.id))).toEqual([
+    ['a', 'f'],
+    ['b', 'c'],
+    ['d'],
+    ['e'],
+  ]);
+});
+
+test('a number is read the way people of either language write it', () => {
+  expect(typedNumber('1,5')).toBe(1.5);
+  expect(typedNumber(' 10.98123 ')).toBe(10.98123);
+  expect(typedNumber('mười')).toBeNaN();
+  expect(typedNumber('')).toBeNaN();
 });
