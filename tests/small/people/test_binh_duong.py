@@ -94,4 +94,9 @@ def test_the_calendar_knows_tet_and_worked_saturdays() -> None:
     assert not calendar.works(date(2026, 2, 17)) and not calendar.works(date(2027, 2, 8))
     assert calendar.works(date(2026, 1, 10)) and not calendar.works(date(2026, 1, 2))
     assert calendar.add_days(date(2026, 2, 13), 1) == date(2026, 2, 23)
-    assert calendar.known(2027) and not calendar.known(2028)
+    assert calendar.add_days(date(2025, 4, 29), 1) == date(2025, 5, 5) and calendar.works(date(2025, 4, 26))
+    assert all(map(calendar.known, (2025, 2026, 2027, 2028)))
+    assert not calendar.known(2024) and not calendar.known(2029)
+    # Whatever was swapped or divided by an announcement that nobody read says so.
+    swapped = [day for day in TOLD.calendar if day.working or "hoán đổi" in day.reference]
+    assert swapped and all(not day.verified and "[unverified]" in day.reference for day in swapped)
