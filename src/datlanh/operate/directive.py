@@ -298,6 +298,11 @@ def settled(
     return []
 
 
+def forgotten(directive: Directive, tasks: Sequence[Task]) -> bool:
+    """Whether it runs though nobody has a task of it any more: its lead's was withdrawn, say."""
+    return directive.state is DirectiveState.RUNNING and all(task.over for task in tasks)
+
+
 def clocks(directive: Directive) -> dict[str, datetime]:
     """The clocks that run on a directive itself: until it must be entered."""
     if directive.state is DirectiveState.RECEIVED and directive.enter_late_at is None:

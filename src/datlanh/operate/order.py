@@ -215,8 +215,12 @@ class Tasks(_Orders):
     async def orphans(self, tx: Transaction) -> list[Orphan]:
         """Every open task or directive that lacks an owner or a next step; empty is good."""
         found = tasks.strays(await kept.open_tasks(tx), self._clock.now())
-        for directive, clocks in await kept.open_directives(tx):
-            if not set(directives.clocks(directive)) <= set(clocks):
+        open_directives = await kept.open_directives(tx)
+        parts = await kept.tasks_of(tx, [directive.id for directive, _ in open_directives])
+        for directive, clocks in open_directives:
+            if directives.forgotten(directive, parts[directive.id]) or not set(
+                directives.clocks(directive)
+            ) <= set(clocks):
                 found.append(
                     Orphan(
                         kind="directive",

@@ -19,6 +19,7 @@ from datlanh.model.errors import NotAllowed, NotFound
 from datlanh.model.person import Caller
 from datlanh.model.task import Task, TaskState
 from datlanh.operate import Directives, League, Leagues, Standing, Tasks
+from datlanh.operate.directive import forgotten
 from datlanh.operate.order import published
 from datlanh.share import shapes
 from datlanh.share.alarm import sees
@@ -403,7 +404,7 @@ class DirectiveBook:
             total=len(live),
             percent=round(sum(task.percent for task in live) / len(live)) if live else 0,
             waits=waits,
-            next_title=say(f"directive.next.{_next(directive, waits)}", language),
+            next_title=say(f"directive.next.{_next(directive, tasks, waits)}", language),
             incident=directive.incident,
             indicator=directive.indicator,
             indicator_title=told(declared.title, language) if declared else directive.indicator,
@@ -448,10 +449,10 @@ class DirectiveBook:
         )
 
 
-def _next(directive: Directive, waits: int) -> str:
+def _next(directive: Directive, tasks: Sequence[Task], waits: int) -> str:
     if directive.over:
         return "nothing"
-    if directive.state is DirectiveState.RECEIVED:
+    if directive.state is DirectiveState.RECEIVED or forgotten(directive, tasks):
         return "enter"
     if directive.faulty:
         return "correct"

@@ -285,6 +285,11 @@ def test_it_is_done_when_all_its_tasks_were_accepted(lead: str, other: str, stat
     assert rules.after(directive, *rules.settled(directive, parts, CHI, NOW)).state.value == state
 
 
+@pytest.mark.parametrize(("lead", "lost"), [("", False), (DONE, False), ("withdraw", True)])
+def test_one_that_runs_without_anybody_is_found(lead: str, lost: bool) -> None:
+    assert rules.forgotten(entered(LEAD), [moved(task("so-mt", Part.LEAD), lead)]) is lost
+
+
 def test_a_task_that_is_returned_opens_it_again() -> None:
     directive = entered(LEAD)
     good = [moved(task("so-mt", Part.LEAD), ACCEPTED)]
