@@ -148,9 +148,10 @@ async def drop(ask: Asked, id: str, asked: ReportReason) -> ReportDetail:
     return await _detail(ask, id)
 
 
-@door.get("/reports/{id}/files/{format}", permission="report.read")
-async def file(ask: Asked, id: str, format: str) -> Response:
+@door.hot("GET", "/reports/{id}/files/{format}", permission="report.read")
+async def file(ask: Ask) -> Response:
     """The report as PDF or Word file: of a signed one the bytes that were kept, of a draft as it is now."""
+    id, format = (str(ask.request.path_params[name]) for name in ("id", "format"))
     if format not in FORMATS:
         raise BadInput("report.bad_format", where="format", formats=", ".join(FORMATS))
     async with ask.house.database.read() as tx:
@@ -166,9 +167,10 @@ async def file(ask: Asked, id: str, format: str) -> Response:
     return Response(body, 200, headers, FORMATS[format])
 
 
-@door.get("/reports/{id}/map/{section}", permission="report.read")
-async def map(ask: Asked, id: str, section: str) -> Response:
+@door.hot("GET", "/reports/{id}/map/{section}", permission="report.read")
+async def map_of_section(ask: Ask) -> Response:
     """The map of a section as it stands in the document."""
+    id, section = (str(ask.request.path_params[name]) for name in ("id", "section"))
     async with ask.house.database.read() as tx:
         found = await ask.house.papers.one(tx, ask.caller, id)
     body = await ask.house.papers.map_of(found, section)
