@@ -1,5 +1,7 @@
 """Groups, storms, maintenance and flapping on a real PostgreSQL: one incident, one notice, and a calm alarm is seen."""
 
+import asyncio
+import contextlib
 import uuid
 from collections import Counter
 from datetime import datetime, timedelta
@@ -8,10 +10,12 @@ from typing import Any
 import pytest
 
 from datlanh.kernel import HeldClock
-from datlanh.model.alarm import AlarmFilter, AlarmState, PersonRef
+from datlanh.model.alarm import AlarmFilter, AlarmState, AssignmentRule, PersonRef
 from datlanh.model.detection import Condition, ConditionKind
 from datlanh.model.errors import BadInput, Conflict, Refused
 from datlanh.model.messages.detect import EventBegan, EventEnded
+from datlanh.model.pack import Pack, Packs
+from datlanh.operate import Brief, Operate
 
 ANA, LUZ = PersonRef(id="1", name="Nguyễn An"), PersonRef(id="2", name="Lê Lụa")
 MIN, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -335,3 +339,109 @@ async def test_what_is_put_aside_keeps_its_order(centre_of: Any, a_detection: An
     assert (by["t3"], by["t5"], by["t7"], by["t9"]) == ((False, 1), (False, 2), (True, 2), (True, 1))
     assert sum(active for active, _ in by.values()) == 98
     await logged(centre)
+
+
+# -- assignment, and races ------------------------------------------------------------------------------------
+
+
+async def test_an_alarm_goes_to_whoever_is_on_duty_by_the_rules_of_the_province(
+    db: Any, a_detection: Any, clock: HeldClock
+) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    class Roster:
+        async def on_call(
+            self,
+            tx: Any,
+            role: str,
+            unit: str | None = None,
+            area: Any = None,
+            at: Any = None,
+            level: int = 1,
+        ) -> PersonRef | None:
+            asked.append((role, unit))
+            return ANA if role == "shift_lead" else None
+
+        async def operators(self, tx: Any, at: datetime) -> int:
+            return 2
+
+    async def briefs(tx: Any, entities: Any) -> dict[str, Brief]:
+        return {one: Brief(areas=("25747", "74"), unit="bql-kcn", place=(106.65, 10.98)) for one in entities}
+
+    async def rules() -> list[AssignmentRule]:
+        return [AssignmentRule(area="74", severity=2, role="shift_lead", to_unit="ioc")]
+
+    grave, mild = (
+        a_detection("grave", ABOVE, owner_unit=None),
+        a_detection("mild", ABOVE, severity=4, owner_unit=None),
+    )
+    pack = Pack(
+        id="air", title={}, version="1", level="", folder="", detections={d.id: d for d in (grave, mild)}
+    )
+    operate = Operate(db, clock, Packs(packs={"air": pack}), briefs_of=briefs, rules_of=rules, duty=Roster())
+    now, station = clock.now(), "urn:ngsi-ld:A:b"
+    async with db.transaction() as tx:
+        await operate.events(tx, [an_event(station, now, "air.grave", entity=station, area="25747")])
+        await operate.events(
+            tx, [an_event(station, now, "air.mild", entity=station, area="25747", severity=4)]
+        )
+    async with db.read() as tx:
+        found, _ = await operate.alarms(tx)
+        wanted = await tx.all("SELECT body FROM kernel.outbox WHERE name = 'NoticeWanted' ORDER BY seq")
+        rates = await operate.rates.of(tx, "24h")
+    by = {alarm.detection: alarm for alarm in found}
+    assert (by["air.grave"].owner_person, by["air.grave"].owner_role, by["air.grave"].owner_unit) == (
+        ANA,
+        "shift_lead",
+        "ioc",
+    )
+    assert (by["air.mild"].owner_person, by["air.mild"].owner_role, by["air.mild"].owner_unit) == (
+        None,
+        "duty_officer",
+        "bql-kcn",
+    )
+    assert by["air.grave"].place == (106.65, 10.98)
+    assert asked == [("shift_lead", "ioc"), ("duty_officer", "bql-kcn")]
+    assert [(row["body"]["to_person"], row["body"]["to_role"]) for row in wanted] == [
+        ({"id": "1", "name": "Nguyễn An"}, None),
+        (None, "duty_officer"),
+    ]
+    assert rates.standing["standing"] == 2
+
+
+async def test_no_alarm_is_left_in_a_window_that_ends_at_that_very_moment(
+    centre_of: Any, a_detection: Any, clock: HeldClock
+) -> None:
+    dust = a_detection("dust", ABOVE, owner_unit=None)
+    one, other = centre_of(dust), centre_of(dust)
+    for turn in range(12):
+        window = await plan(one, clock.now(), clock.now() + HOUR, detection="air.dust")
+        await one.operate.work_due()
+
+        async def raise_some(turn: int = turn) -> None:
+            async with one.db.transaction() as tx:
+                events = [an_event(f"{turn}-{n}", clock.now()) for n in range(3)]
+                await one.operate.events(tx, events)
+
+        async def end(id: str = window.id) -> None:
+            async with other.db.transaction() as tx:
+                await other.operate.windows.end(tx, id, by=LUZ)
+
+        async def shelve(turn: int = turn) -> None:
+            found = [a for a in await other.alarms() if a.subject.startswith(f"{turn - 1}-")]
+            for alarm in found[:1]:
+                with contextlib.suppress(Refused):  # within the window it cannot be shelved
+                    async with other.db.transaction() as tx:
+                        await other.operate.shelve(tx, alarm.id, until=clock.now() + MIN, reason="x", by=ANA)
+
+        acts = [raise_some(), end(), shelve()]
+        if turn % 2:
+            acts.reverse()
+        await asyncio.gather(*acts)
+    clock.advance(2 * MIN)
+    await one.due()
+    left = {alarm.state for alarm in await one.alarms() if alarm.maintenance is not None}
+    assert left == set()
+    assert {alarm.state for alarm in await one.alarms()} == {AlarmState.UNACKNOWLEDGED}
+    assert len(await one.alarms()) == 36
+    await logged(one)
