@@ -16,6 +16,11 @@ OPEN = {
     ("DELETE", "/api/v1/session"),
     ("GET", "/livez"),
     ("GET", "/readyz"),
+    ("GET", "/api/v1/public/stages"),
+    ("GET", "/api/v1/public/warnings.atom"),
+    ("GET", "/api/v1/public/warnings.rss"),
+    ("GET", "/api/v1/public/warnings/certificate.pem"),
+    ("GET", "/api/v1/public/warnings/{identifier}.xml"),
 }
 
 

@@ -112,6 +112,13 @@ _DOORS = frozenset(
         "mappings",
         "live",
         "people",
+        "stages",
+        "warnings",
+        "cap",
+        "notices",
+        "profile",
+        "ledger",
+        "public",
     )
 )
 
