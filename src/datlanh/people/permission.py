@@ -40,7 +40,8 @@ PERMISSIONS: Final = MappingProxyType(
         "procedure.edit": "Write drafts of procedures and hand them in for review.",
         "procedure.approve": "Review what somebody else wrote: approve it from a time on, or give it back.",
         "task.read": "See the tasks of one's units and areas, and search them.",
-        "task.mine": "See the tasks that one has, sent, was offered or shares a unit with.",
+        "own_task.read": "See the tasks that one has, sent, was offered or shares a unit with.",
+        "task.comment": "Write into the log of tasks and directives.",
         "task.do": "Receive tasks, carry them out, refuse them and hand them over.",
         "task.send": "Send tasks, ask for reports, and say whether what came back is good.",
         "directive.read": "See the register of directives, cut to one's units and areas.",
@@ -100,7 +101,7 @@ _SEE = frozenset(
         "source.read",
         "attachment.read",
         "procedure.read",
-        "task.mine",
+        "own_task.read",
         "stage.read",
         "warning.read",
         "notice.read",
@@ -110,7 +111,7 @@ _SEE = frozenset(
 )
 _ACT = frozenset(
     {"alarm.acknowledge", "alarm.comment", "incident.comment", "incident.step", "attachment.add", "task.do"}
-    | {"stage.do"}
+    | {"stage.do", "task.comment"}
 )
 # Who gives orders or follows them up sees those of others, within reach; everybody sees and does their own.
 _ORDERS = frozenset({"task.read", "task.send", "directive.read", "league.read"})
@@ -145,7 +146,7 @@ ROLES: Final = MappingProxyType(
         | {"incident.reopen", "audit.read", "person.read", "metrics.read", "warning.confirm"},
         "chair": _SEE
         | _ORDERS
-        | {"directive.follow", "attachment.add", "report.write", "report.sign"}
+        | {"directive.follow", "task.comment", "attachment.add", "report.write", "report.sign"}
         | _WATCH
         | {"alarm.comment", "incident.comment", "stage.propose", "stage.sign", "warning.confirm"},
         "domain_owner": _SEE
@@ -156,7 +157,7 @@ ROLES: Final = MappingProxyType(
         | {"incident.assign", "incident.close", "procedure.edit", "procedure.approve"}
         | {"quarantine.read", "ngsild.read", "stage.say"},
         "data_owner": _SEE
-        | {"task.do", "attachment.add"}
+        | {"task.do", "task.comment", "attachment.add"}
         | {
             "alarm.maintain",
             "source.edit",
@@ -178,7 +179,8 @@ ROLES: Final = MappingProxyType(
                 "incident.step",
                 "attachment.add",
                 "attachment.read",
-                "task.mine",
+                "own_task.read",
+                "task.comment",
                 "task.do",
                 "stage.read",
                 "warning.read",
@@ -213,7 +215,7 @@ ROLES: Final = MappingProxyType(
                 "incident.read",
             }
             | {"source.read", "journal.read", "attachment.read", "procedure.read"}
-            | {"task.mine", "task.read", "directive.read", "league.read"}
+            | {"own_task.read", "task.read", "directive.read", "league.read"}
             | _WATCH
             | {"stage.read", "warning.read", "notice.read", "ledger.read"}
             | {"report.read", "replay.read"}

@@ -247,7 +247,7 @@ def may_see_directive(caller: Caller, directive: Directive, tasks: Sequence[Task
 
 def can(caller: Caller, directive: Directive, tasks: Sequence[Task]) -> list[str]:
     """The commands on the directive itself that are open to the caller now."""
-    found: list[str] = ["comment"]
+    found = ["comment"] if caller.may("task.comment") else []
     enters = any(scope.everywhere for scope in caller.reach("directive.enter"))
     if enters and not directive.over:
         found += ["enter", "correct", "link"]

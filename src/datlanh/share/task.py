@@ -278,9 +278,9 @@ def may_see(caller: Caller, task: Task) -> bool:
 
 def can(caller: Caller, task: Task) -> list[str]:
     """The commands that are open to the caller now."""
-    found: list[str] = ["comment"] if caller.kind == "person" else []
     if caller.kind != "person":
-        return found
+        return []
+    found = ["comment"] if caller.may("task.comment") else []
     does = caller.may("task.do") and holds(caller, task)
     state = task.state
     if does and state is TaskState.SENT:

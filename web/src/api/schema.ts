@@ -2580,11 +2580,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /**
-         * File
-         * @description The report as PDF or Word file: of a signed one the bytes that were kept, of a draft as it is now.
-         */
-        get: operations["reports_file"];
+        /** The report as PDF or Word file: of a signed one the bytes that were kept, of a draft as it is now. */
+        get: operations["reports_file_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2620,11 +2617,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /**
-         * Map
-         * @description The map of a section as it stands in the document.
-         */
-        get: operations["reports_map"];
+        /** The map of a section as it stands in the document. */
+        get: operations["reports_map_of_section_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -14981,7 +14975,7 @@ export interface operations {
             };
         };
     };
-    reports_file: {
+    reports_file_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -14993,23 +14987,12 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description A problem, in words and as a key. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
         };
     };
@@ -15048,7 +15031,7 @@ export interface operations {
             };
         };
     };
-    reports_map: {
+    reports_map_of_section_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -15060,23 +15043,12 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description A problem, in words and as a key. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
         };
     };

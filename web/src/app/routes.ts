@@ -209,7 +209,7 @@ export const DOORS: readonly Door[] = [
   { href: '/alarms', title: 'web.nav.alarms', icon: 'bell', letter: 'a' },
   { href: '/incidents', title: 'web.nav.incidents', icon: 'incident', letter: 'i' },
   { href: '/directives', title: 'directive.ui.nav', icon: 'law', letter: 'd', permission: 'directive.read' },
-  { href: '/tasks', title: 'task.ui.nav', icon: 'check', letter: 't', permission: 'task.mine' },
+  { href: '/tasks', title: 'task.ui.nav', icon: 'check', letter: 't', permission: 'own_task.read' },
   { href: '/duty', title: 'watch.title', icon: 'clock', letter: 'b', permission: 'duty.read' },
   { href: '/procedures', title: 'sop.nav', icon: 'list', letter: 'p', permission: 'procedure.read' },
   { href: '/reports', title: 'paper.title', icon: 'file', letter: 'r', permission: 'report.read' },

@@ -358,7 +358,7 @@ async def replace(ask: Asked, id: str, given: ReplaceDirective) -> shapes.Direct
     return await _do(ask, id, "replace", "replaced", act, replaced_by=given.by, reason=why)
 
 
-@door.post("/directives/{id}/comment", permission="directive.read", answers=shapes.DirectiveDetail)
+@door.post("/directives/{id}/comment", permission="task.comment", answers=shapes.DirectiveDetail)
 async def comment(ask: Asked, id: str, given: Said) -> shapes.DirectiveDetail:
     """Write into the log of a directive."""
     text = words(given.text, "text")

@@ -199,20 +199,20 @@ async def tasks(
         return await ask.house.orders.tasks.page(tx, ask.caller, asked, ask.language)
 
 
-@door.get("/tasks/mine", permission="task.mine", answers=shapes.MyTasks)
+@door.get("/tasks/mine", permission="own_task.read", answers=shapes.MyTasks)
 async def mine(ask: Asked) -> shapes.MyTasks:
     """What the caller has to do, whole, so that a phone can keep it for when there is no network."""
     async with ask.house.database.read() as tx:
         return await ask.house.orders.tasks.mine(tx, ask.person, ask.language)
 
 
-@door.get("/tasks/choices", permission="task.mine", answers=shapes.TaskChoices)
+@door.get("/tasks/choices", permission="own_task.read", answers=shapes.TaskChoices)
 async def choices(ask: Asked) -> shapes.TaskChoices:
     """To whom the caller may send or hand over a task."""
     return await ask.house.orders.tasks.choices(ask.person)
 
 
-@door.get("/tasks/{id}", permission="task.mine", answers=shapes.TaskDetail)
+@door.get("/tasks/{id}", permission="own_task.read", answers=shapes.TaskDetail)
 async def task(ask: Asked, id: str) -> shapes.TaskDetail:
     """A task with everything on its page."""
     return await _detail(ask, id)
@@ -528,7 +528,7 @@ async def send_back(ask: Asked, id: str, back: ReturnTask) -> shapes.TaskDetail:
     return await _do(ask, id, ("return",), "returned", act, reason=why)
 
 
-@door.post("/tasks/{id}/comment", permission="task.mine", answers=shapes.TaskDetail)
+@door.post("/tasks/{id}/comment", permission="task.comment", answers=shapes.TaskDetail)
 async def comment(ask: Asked, id: str, said: WithWords) -> shapes.TaskDetail:
     """Write into the log of a task."""
     text = words(said.text, "text")
