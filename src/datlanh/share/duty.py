@@ -701,6 +701,8 @@ class DutyBook:
 def after_words(span: timedelta, language: str) -> str:
     """How long after, in the largest unit that fits: at once, 15 minutes, 4 hours, 1 day."""
     minutes = int(span.total_seconds() // 60)
+    if minutes == 0:
+        return say("duty.after.now", language)
     for size, unit in ((1440, "days"), (60, "hours")):
         if minutes >= size and minutes % size == 0:
             return say(f"duty.after.{unit}", language, n=minutes // size)
