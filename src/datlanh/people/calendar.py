@@ -5,6 +5,7 @@ which no days were loaded is not an ordinary year, so `unknown` says which years
 on the world's clock: where clocks are set forward or back in office hours, the hour is short or long there, too.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -49,9 +50,15 @@ class WorkingCalendar:
     _years: dict[int, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def of_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Self:
+    def of_rows(
+        cls,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        hours: tuple[tuple[time, time], ...] = OFFICE_HOURS,
+        zone: ZoneInfo = PROVINCE_ZONE,
+    ) -> Self:
         """The calendar of the days that were loaded."""
-        return cls(days={row["day"]: CalendarDay(**row) for row in rows})
+        return cls(days={row["day"]: CalendarDay(**row) for row in rows}, hours=hours, zone=zone)
 
     # -- what is known
 
@@ -190,6 +197,20 @@ class WorkingCalendar:
                 total += max(ZERO, min(until, closes) - max(since, opens))
             day += DAY
         return total
+
+
+def office_hours(told: Any) -> tuple[tuple[time, time], ...]:
+    """Office hours as a province writes them: pairs of opening and closing in order, 00:00 for midnight at the end."""
+    try:
+        found = tuple((time.fromisoformat(opens), time.fromisoformat(closes)) for opens, closes in told)
+    except (TypeError, ValueError) as error:
+        raise BadInput("people.office_hours", told=str(told)[:200]) from error
+    marks = [mark for pair in found for mark in pair]
+    if marks and marks[-1] == time(0):
+        marks[-1] = time.max
+    if not marks or any(a >= b for a, b in itertools.pairwise(marks)):
+        raise BadInput("people.office_hours", told=str(told)[:200])
+    return found
 
 
 def _must_end(idle: int) -> None:

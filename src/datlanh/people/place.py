@@ -15,7 +15,7 @@ from datlanh.model.area import Area, AreaChange, AreaKind, Restated, Unit
 from datlanh.model.errors import NotFound
 from datlanh.model.person import Caller, system
 from datlanh.people import boundaries, province
-from datlanh.people.calendar import WorkingCalendar
+from datlanh.people.calendar import OFFICE_HOURS, WorkingCalendar, office_hours
 from datlanh.people.store import SQL, read_territory
 from datlanh.people.territory import Territory
 
@@ -125,7 +125,13 @@ class Places:
     async def calendar(self) -> WorkingCalendar:
         """Working days and hours of the province."""
         async with self._db.read() as tx:
-            return WorkingCalendar.of_rows(await tx.all(SQL["calendar"]))
+            row = await tx.one(SQL["province"])
+            said = row["body"] if row is not None else {}
+            return WorkingCalendar.of_rows(
+                await tx.all(SQL["calendar"]),
+                hours=office_hours(said["office_hours"]) if "office_hours" in said else OFFICE_HOURS,
+                zone=ZoneInfo(said.get("time_zone", PROVINCE_ZONE.key)),
+            )
 
     async def load_province(self, path: Path) -> bool:
         """Load areas, units, calendar and names from a province folder; False when nothing had changed."""

@@ -26,7 +26,7 @@ from datlanh.kernel import Clock, Database, fold, sort_key, tidy
 from datlanh.model.area import Area, AreaChange, AreaKind, Unit
 from datlanh.model.errors import BadInput, NotFound
 from datlanh.people import audit
-from datlanh.people.calendar import CalendarDay
+from datlanh.people.calendar import CalendarDay, office_hours
 from datlanh.people.permission import ROLES
 from datlanh.people.store import SQL
 from datlanh.people.territory import Territory
@@ -49,7 +49,7 @@ _WORDS = frozenset(
         "units",
         "calendars",
     }
-    | {"demo_accounts", "duties", "assign"}
+    | {"demo_accounts", "duties", "assign", "office_hours"}
 )
 _AREA_COLUMNS = [
     *(
@@ -115,6 +115,8 @@ def read(folder: Path, *, with_map: bool = True) -> Province:
     territory = Territory(areas, changes, units)
     check(territory, str(folder))
     calendar = [day for name in top.get("calendars", []) for day in _calendar(folder / name, digest)]
+    if "office_hours" in top:
+        office_hours(top["office_hours"])
     _check_duties(top.get("duties", {}), territory, place)
     accounts = tuple(_accounts(top.get("demo_accounts", []), place))
     body = {word: value for word, value in top.items() if word not in {"id", "demo_accounts"}}

@@ -1,11 +1,13 @@
 """Working days and working time."""
 
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from datlanh.people.calendar import CalendarDay, WorkingCalendar
+from datlanh.model.errors import BadInput
+from datlanh.people.calendar import CalendarDay, WorkingCalendar, office_hours
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 CALENDAR = WorkingCalendar.of_rows(
@@ -56,3 +58,19 @@ def test_working_days_are_counted_from_the_next_one(start: str, count: int, end:
 )
 def test_working_time_runs_only_in_office_hours(start: str, hours: float, end: str) -> None:
     assert CALENDAR.add_time(at(start), timedelta(hours=hours)) == at(end)
+
+
+def test_a_province_has_its_own_hours() -> None:
+    hours = office_hours([["08:00", "12:00"], ["13:00", "00:00"]])
+    calendar = WorkingCalendar.of_rows([], hours=hours, zone=ZoneInfo("Europe/Berlin"))
+    begin = datetime(2026, 1, 5, 11, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert calendar.add_time(begin, timedelta(hours=12)) == begin + timedelta(hours=13)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [[], None, "07:30", [["07:30"]], [["11:30", "07:30"]], [["07:30", "12:00"], ["11:00", "17:00"]], [["7", "x"]]],
+)
+def test_hours_that_are_none_are_refused(told: Any) -> None:
+    with pytest.raises(BadInput):
+        office_hours(told)
