@@ -81,7 +81,7 @@ def procedure(
         reference=s.reference,
         text=s.text,
         kind=_full(s.kind, pack) if s.kind else None,
-        ladder=_full(s.ladder, pack) if s.ladder else None,
+        ladder=s.ladder or None,  # an escalation of the province
         where=Where(file=document.file, line=document.line(*path)),
     )
 

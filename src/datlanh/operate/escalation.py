@@ -42,6 +42,7 @@ class Waiting:
     area: str | None = None
     unit: str | None = None
     role: str | None = None
+    named: str | None = None  # the escalation that its procedure names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +85,12 @@ def waiting(thing: object) -> list[Waiting]:
                     area=thing.area,
                     unit=step.unit or thing.lead_unit,
                     role=step.role,
+                    named=thing.ladder,
                 )
                 for step in thing.steps
-                if thing.closed_at is None and step.state in STEP_RUNS and step.due_at is not None
+                # What only repeats another incident waits for nobody: its primary has it.
+                if thing.closed_at is None and thing.duplicate_of is None
+                if step.state in STEP_RUNS and step.due_at is not None
             ]
         case Task():
             if thing.state not in TASK_RUNS or thing.due_at is None:
@@ -156,9 +160,13 @@ def moves(thing: object, why: str = "") -> list[Move]:
 
 
 def fitting(known: Sequence[Escalation], wait: Waiting, day: date) -> Escalation | None:
-    """The escalation for a wait: the one that names its severity before one for all, then the latest."""
+    """The escalation for a wait: the one named, else one that names its severity before one for all, the latest."""
     found = [one for one in known if one.holds(wait.kind, wait.severity, day)]
-    return max(found, key=lambda one: (bool(one.severities), one.since, one.id), default=None)
+    return max(found, key=lambda one: _rank(one, wait), default=None)
+
+
+def _rank(one: Escalation, wait: Waiting) -> tuple[bool, bool, date, str]:
+    return one.id == wait.named, bool(one.severities), one.since, one.id
 
 
 def begun(escalation: Escalation, wait: Waiting, now: datetime) -> Chain:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from datlanh.model.alarm import PersonRef
+from datlanh.model.duty import Escalation, Rung
 from datlanh.model.errors import BadInput, Conflict, Error, NotFound, Refused
 from datlanh.model.incident import OPPOSITE, Incident, IncidentId, ResourceState
 from datlanh.model.pack import ProcedureDeclaration, StepDeclaration
-from datlanh.operate import crew, tie
+from datlanh.operate import crew, escalation, tie
 from datlanh.operate import incident as rules
 
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
@@ -155,6 +156,19 @@ def test_resources_go_forward_only_and_home_at_the_end() -> None:
         crew.move(one, "x", ResourceState.ARRIVED, ANA, NOW)
     shut = rules.close(one, cause="x", ended_at=NOW, resolver="An", by=ANA, now=NOW)
     assert rules.after(one, *shut).resources[0].state is ResourceState.RELEASED
+
+
+def test_what_only_repeats_an_incident_calls_nobody_and_a_plan_may_name_whom_it_calls() -> None:
+    here = City(replace(an_incident("a", PLAN), ladder="spill"), an_incident("b"))
+    (wait,) = escalation.waiting(here["a"])
+    rungs = (Rung(after=timedelta(0), level=1),)
+    known = [
+        Escalation(id=id, title={}, kind="step", severities=only, since=NOW.date(), rungs=rungs)
+        for id, only in (("usual", ()), ("grave", (2,)), ("spill", ()))
+    ]
+    found = escalation.fitting(known, wait, NOW.date())
+    assert found is not None and found.id == "spill"
+    assert escalation.waiting(here.link("a", "b", "duplicate_of")["a"]) == []
 
 
 class AnyTies(RuleBasedStateMachine):
