@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from datlanh.kernel import PROVINCE_ZONE, Clock, Database
 from datlanh.model.area import Area, AreaChange, AreaKind, Restated, Unit

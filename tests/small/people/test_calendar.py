@@ -69,7 +69,15 @@ def test_a_province_has_its_own_hours() -> None:
 
 @pytest.mark.parametrize(
     "told",
-    [[], None, "07:30", [["07:30"]], [["11:30", "07:30"]], [["07:30", "12:00"], ["11:00", "17:00"]], [["7", "x"]]],
+    [
+        [],
+        None,
+        "07:30",
+        [["07:30"]],
+        [["11:30", "07:30"]],
+        [["07:30", "12:00"], ["11:00", "17:00"]],
+        [["7", "x"]],
+    ],
 )
 def test_hours_that_are_none_are_refused(told: Any) -> None:
     with pytest.raises(BadInput):
