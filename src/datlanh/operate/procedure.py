@@ -235,7 +235,11 @@ def _stayed(before: Sequence[str], after: Sequence[str]) -> set[str]:
             if place[row[-1]] < place[id] and len(row) > len(longest):
                 longest = row
         best.append([*longest, id])
-    return set(max(best, key=lambda row: len(row), default=[]))
+    stayed: list[str] = []
+    for row in best:
+        if len(row) > len(stayed):
+            stayed = row
+    return set(stayed)
 
 
 # -- what it would have done ----------------------------------------------------------------------------------

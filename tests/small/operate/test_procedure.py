@@ -1,6 +1,6 @@
 """Versions of procedures: who may do what when, what differs, and what a plan would have come to in a past incident."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,8 +55,8 @@ def give_back(v: ProcedureVersion, now: datetime) -> rules.Moved:
     return rules.returned(v, "sửa", LUZ, now)
 
 
-def approve(by: PersonRef = LUZ, at: datetime | None = None, **labels: int) -> Act:
-    return lambda v, now: rules.approved(v, effective_at=at, labels=labels, why="", by=by, now=now)
+def approve(by: PersonRef = LUZ, at: datetime | None = None, labels: Mapping[str, int] | None = None) -> Act:
+    return lambda v, now: rules.approved(v, effective_at=at, labels=labels or {}, why="", by=by, now=now)
 
 
 def withdraw(v: ProcedureVersion, now: datetime) -> rules.Moved:
@@ -83,7 +83,7 @@ TABLE: list[tuple[ProcedureVersion, Act, Any]] = [
     (replace(REVIEW, authors=(ANA, LUZ)), approve(LUZ), Refused),
     (replace(REVIEW, submitted_by=LUZ), approve(LUZ), Refused),
     (REVIEW, approve(at=NOW - MIN), BadInput),
-    (REVIEW, lambda v, now: approve(**{"2": 7})(v, now), Refused),
+    (REVIEW, approve(labels={"2": 7}), Refused),
     (REVIEW, withdraw, VersionState.WITHDRAWN),
     (APPROVED, withdraw, VersionState.WITHDRAWN),
     (replace(APPROVED, effective_at=NOW), withdraw, Refused),

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 
 AIR = "environment.poor_air"
-CLOSING = {"cause": "đốt rác", "ended_at": "2026-11-23T07:00:00Z", "resolver": "Đội 3"}
+CLOSING: dict[str, Any] = {"cause": "đốt rác", "ended_at": "2026-11-23T07:00:00Z", "resolver": "Đội 3"}
 
 
 async def post(client: httpx2.AsyncClient, path: str, status: int = 200, **said: Any) -> Any:
