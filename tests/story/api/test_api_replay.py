@@ -5,10 +5,14 @@ from typing import Any
 
 import pytest
 
+from datlanh.kernel import to_micros
+from datlanh.measure.run import Made
 from datlanh.model.messages.detect import EventBegan, EventEnded
 
 STATION = "urn:ngsi-ld:AirQualityObserved:BD_TDM_KK01"
 SOURCE = "BD_TDM_KK01"
+INDICATOR = "environment.vn_aqi_hour"
+HOUR = timedelta(hours=1)
 
 
 async def event(served: Any, number: int, *, ended: bool = False) -> None:
@@ -187,3 +191,60 @@ async def test_a_proposed_threshold_is_tried_on_the_past(served: Any) -> None:
         assert (refused.status_code, refused.json()["key"]) == (400, key)
     duty = await served.signed_in("duty_officer")
     assert (await duty.post("/api/v1/backtests", json=asked)).status_code == 403
+
+
+async def values(served: Any, low: float, high: float, *, spell: timedelta) -> None:
+    """Hours of many weeks around `low`; `high` from now on for a spell, and low again afterwards."""
+    start = served.clock.now().replace(minute=0, second=0, microsecond=0)
+    declared = served.house.packs.indicators[INDICATOR]
+    made = []
+    for n in range(-24 * 7 * 16, 24 * 3):
+        at = start + n * HOUR
+        value = low + (n * 7919 % 11) - 5
+        if start - HOUR < at <= start + spell:
+            value = high
+        made.append(Made(STATION, to_micros(at), value, {}, [1, 1]))
+    async with served.house.database.transaction() as tx:
+        store = served.house.measure._store
+        law = await store.law(tx, [])
+        for one in made:
+            one.law = law
+        await store.begin(tx, INDICATOR, made[-1].end)
+        await store.write(tx, declared, made, served.clock.now(), 0)
+
+
+async def test_a_number_that_came_back_is_shown_with_its_normal_band(served: Any) -> None:
+    await values(served, 40.0, 180.0, spell=6 * HOUR)
+    await event(served, 1)
+    lead = await served.signed_in("shift_lead")
+    id = (await lead.get("/api/v1/incidents")).json()["rows"][0]["id"]
+    aimed = await lead.post(f"/api/v1/incidents/{id}/aim", json={"indicator": INDICATOR, "subject": STATION})
+    assert aimed.status_code == 200, aimed.text
+    served.clock.advance(2 * HOUR)
+    running = (await lead.get(f"/api/v1/incidents/{id}/effect")).json()
+    assert (running["verdict"], running["good"]) == ("running", "unknown")
+
+    served.clock.advance(5 * HOUR)
+    closing = {"cause": "đốt rác", "ended_at": served.clock.now().isoformat(), "resolver": "Đội trật tự"}
+    lead = await served.signed_in("shift_lead")
+    closed = await lead.post(f"/api/v1/incidents/{id}/close", json=closing)
+    assert closed.status_code == 200, closed.text
+    early = (await lead.get(f"/api/v1/incidents/{id}/effect")).json()
+    assert early["verdict"] == "too_early"
+    served.clock.advance(24 * HOUR)
+    lead = await served.signed_in("shift_lead")
+    after = (await lead.get(f"/api/v1/incidents/{id}/effect")).json()
+    assert after["verdict"] == "said", after["says"]
+    assert after["level"] == "inside"
+    assert after["level_band"]["weeks"] == 12
+    assert after["during"]["median"] == 180.0
+    assert after["after"]["median"] < 60
+    assert after["says"][-1] == "So sánh này không chứng minh việc này gây ra thay đổi."
+    assert after["why"] and (await lead.get(after["why"])).status_code == 200
+    assert len(after["points"]) == 24 + 7 + 24
+
+    report = await lead.post("/api/v1/reports", json={"kind": "after_action", "incident": id})
+    assert report.status_code == 201, report.text
+    section = next(one for one in report.json()["sections"] if one["id"] == "effect")
+    assert "khoảng bình thường" in section["text"]
+    assert [row[0] for row in section["table"]["rows"]] == ["Trước", "Trong khi", "Sau"]
