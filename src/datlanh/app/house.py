@@ -131,6 +131,7 @@ class House:
         """Load what the province says about itself; harmless when it is loaded already."""
         folder = province_folder(self.settings)
         await self.people.load_province(folder)
+        await self.places.assignments()  # refused now, and not when the first alarm rises
         await self.collect.load_sources(folder / "sources")
         if self.settings.demo:
             await self.people.ensure_demo_accounts(folder)
