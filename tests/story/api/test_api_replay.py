@@ -248,3 +248,27 @@ async def test_a_number_that_came_back_is_shown_with_its_normal_band(served: Any
     section = next(one for one in report.json()["sections"] if one["id"] == "effect")
     assert "khoảng bình thường" in section["text"]
     assert [row[0] for row in section["table"]["rows"]] == ["Trước", "Trong khi", "Sau"]
+
+
+async def test_a_directive_shows_the_number_it_means_to_move(served: Any) -> None:
+    await values(served, 40.0, 180.0, spell=6 * HOUR)
+    lead = await served.signed_in("shift_lead")
+    today = served.clock.now().date()
+    paper = {
+        "number": "123/UBND-KT",
+        "issued_on": today.isoformat(),
+        "issuer": "UBND",
+        "signer": "Phạm Thu Hương",
+        "title": "Giảm bụi tại Thủ Dầu Một",
+    }
+    given = {"paper": paper, "indicator": INDICATOR, "indicator_subject": STATION}
+    made = await lead.post("/api/v1/directives", json=given)
+    assert made.status_code == 201, made.text
+    id = (made.json().get("row") or made.json())["id"]
+    served.clock.advance(2 * HOUR)
+    answer = await lead.get(f"/api/v1/directives/{id}/effect")
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()
+    assert (shown["verdict"], shown["indicator"], shown["before"]["have"]) == ("running", INDICATOR, 24)
+    past = (await lead.get("/api/v1/replay/at", params={"at": served.clock.now().isoformat()})).json()
+    assert [one["number"] for one in past["directives"]] == ["123/UBND-KT"]

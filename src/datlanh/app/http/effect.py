@@ -40,7 +40,7 @@ async def of_incident(ask: Asked, id: str, hours: Hours = None) -> Effect:
 async def of_directive(ask: Asked, id: str, hours: Hours = None) -> Effect:
     """The indicator that a directive means to move: before it came, while it was carried out, and after."""
     async with ask.house.database.read() as tx:
-        found, _ = await ask.house.orders.one(tx, ask.caller, id)
+        found, _ = await ask.house.orders.directives.one(tx, ask.caller, id)
         return await ask.house.effects.of(
             tx,
             ask.caller,
