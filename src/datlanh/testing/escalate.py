@@ -28,6 +28,9 @@ from datlanh.operate.record import Record
 POINTS = ("escalation.recorded:2", "escalation.written:2", "escalation.committed:2")
 BY = PersonRef(id="1", name="An")
 MOST_S = 900.0
+_TAKEN = (
+    """SELECT count(*) FROM operate.chain_step s JOIN operate.chain c ON c.id = s.chain WHERE c.about = %s"""
+)
 
 
 @dataclass(slots=True)
@@ -136,7 +139,7 @@ class Campaign:
                 id = str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
                 await self._alarm(id, number)
                 if number % 2:
-                    group.create_task(self._answer(id, close=number % 4 == 3))
+                    group.create_task(self._answer(id, number // 2 % 3, close=number % 4 == 3))
                 # Alarms keep coming until the last kill, so that there is always something to be killed in.
                 pace = 0.02 + 1.1 * max(0, self.kills - self._verdict.kills) / max(1, self.chains - number)
                 await asyncio.sleep(min(pace, 2.0))
@@ -167,10 +170,12 @@ class Campaign:
         async with self._db.transaction() as tx:
             await store.save_alarms(tx, [record])
 
-    async def _answer(self, id: str, *, close: bool) -> None:
+    async def _answer(self, id: str, wait: int, *, close: bool) -> None:
         """Somebody takes note, or closes; two people at once, now and then. What was taken until then is remembered."""
-        longest = self.every.total_seconds() * self.steps * 2
-        await asyncio.sleep(self._chance.uniform(0.0, longest))
+        # However slow the machine is: some at once, some after one step, some after two, and then at any moment.
+        while await self._taken(id) < min(wait, self.steps - 1):  # noqa: ASYNC110 -- another process takes the steps
+            await asyncio.sleep(0.3)
+        await asyncio.sleep(self._chance.uniform(0.0, self.every.total_seconds()))
         twice = [self._act(id, close=close), self._act(id, close=False)]
         raced = await asyncio.gather(*twice, return_exceptions=True)
         # The second of two may be told that the alarm is closed; nobody may be told anything else.
@@ -186,12 +191,12 @@ class Campaign:
                 await self._operate.close_alarm(tx, id, by=BY, cause="x", ended_at=now)
             else:
                 await self._operate.acknowledge(tx, [id], by=BY)
-            taken = await tx.value(
-                "SELECT count(*) FROM operate.chain_step s JOIN operate.chain c ON c.id = s.chain"
-                " WHERE c.about = %s",
-                (id,),
-            )
+            taken = await tx.value(_TAKEN, (id,))
         self._seen[id] = min(self._seen.get(id, 99), int(taken))
+
+    async def _taken(self, id: str) -> int:
+        async with self._db.read() as tx:
+            return int(await tx.value(_TAKEN, (id,)))
 
     async def _left(self) -> int:
         async with self._db.read() as tx:
