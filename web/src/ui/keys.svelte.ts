@@ -2,8 +2,6 @@
  * Keys: what a single key does on this page. Screens name theirs while they are open; the help (`?`) lists
  * them. Single keys are silent while somebody types, while a dialog is open, and when they are turned off.
  */
-import { untrack } from 'svelte';
-
 import { look } from '../lib/theme.svelte.ts';
 
 export interface KeyAct {
@@ -21,13 +19,16 @@ class Known {
 
 export const known = new Known();
 
+// Beside the state, not in it: what ends reads state as it was before, and would forget who came meanwhile.
+let held: readonly (readonly KeyAct[])[] = [];
+
 /** Let these keys work for as long as the calling component lives. */
 export function keys(acts: () => readonly KeyAct[]) {
   $effect(() => {
     const group = acts();
-    known.groups = [...untrack(() => known.groups), group];
+    known.groups = held = [...held, group];
     return () => {
-      known.groups = untrack(() => known.groups).filter((each) => each !== group);
+      known.groups = held = held.filter((each) => each !== group);
     };
   });
 }
