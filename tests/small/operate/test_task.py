@@ -152,12 +152,13 @@ def test_it_is_not_done_without_what_it_wants(task: Task, why: str, key: str) ->
 
 def test_what_was_not_good_enough_proves_nothing_the_second_time() -> None:
     task = sent(wants="photo")
-    for act in (
+    acts: tuple[Act, ...] = (
         lambda t: rules.receive(t, stamp()),
         lambda t: rules.prove(t, "1", "photo", "", ("f", "a.jpg"), stamp()),
         lambda t: rules.finish(t, stamp()),
         lambda t: rules.send_back(t, "mờ", CHI, LATER),
-    ):
+    )
+    for act in acts:
         task = rules.after(task, *act(task))
     with pytest.raises(Refused, match="evidence_needed"):
         rules.finish(task, stamp(at=LATER + HOUR))
