@@ -36,7 +36,7 @@ async def ok(answer: httpx2.Response, status: int = 200) -> Any:
     return answer.json()
 
 
-async def entered(director: httpx2.AsyncClient, **more: Any) -> dict[str, Any]:
+async def entered(director: httpx2.AsyncClient, **more: Any) -> Any:
     return await ok(
         await director.post(f"{V}/directives", json={"paper": PAPER, "parts": PARTS, **more}), 201
     )
