@@ -29,6 +29,7 @@ from datlanh.collect.registry import NGSILD, Registry
 from datlanh.collect.source import folder_of, read_folder
 from datlanh.collect.watch import Watch
 from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Lease, Settings, Transaction, queries
+from datlanh.kernel.space import leave
 from datlanh.model.errors import NotFound
 from datlanh.model.messages.collect import QuarantineReplayed
 from datlanh.model.pack import Packs
@@ -272,6 +273,7 @@ class Collect:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve every source until told to stop."""
+        leave(self.settings, "collect")
         async with asyncio.TaskGroup() as group:
             for program in self.programs:
                 group.create_task(_kept_going(program, stop))

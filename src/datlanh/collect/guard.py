@@ -26,6 +26,7 @@ import httpx2
 import idna
 
 from datlanh.kernel.settings import Settings
+from datlanh.kernel.space import leave
 from datlanh.model.errors import Refused, Unreachable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -187,6 +188,7 @@ class Guard:
 
     allow: tuple[str, ...] = ()
     loopback: bool = False
+    exercise: str = ""
     resolver: Resolver = _system_resolver
     exceptions: tuple[_Exception, ...] = field(init=False, repr=False, compare=False)
 
@@ -195,6 +197,8 @@ class Guard:
 
     def check(self, url: str) -> Target:
         """Judge the text of a URL; refuses with a key that says which rule it breaks. Makes no connection."""
+        if self.exercise:
+            leave(Settings(exercise=self.exercise), "fetch")
         if not url or len(url) > LONGEST_URL:
             raise Refused("doors.guard_length", limit=LONGEST_URL)
         # Blanks, controls and backslashes are where parsers disagree.
@@ -321,7 +325,7 @@ def from_settings(settings: Settings) -> Guard:
     """The guard that the settings describe; refuses loopback in production."""
     if settings.allow_loopback and settings.production:
         raise Refused("doors.guard_loopback_in_production")
-    return Guard(allow=settings.allow_hosts, loopback=settings.allow_loopback)
+    return Guard(allow=settings.allow_hosts, loopback=settings.allow_loopback, exercise=settings.exercise)
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):

@@ -39,6 +39,7 @@ from datlanh.collect.message import PAYLOAD_LIMIT, TOPIC_LIMIT, Topic, filters_o
 from datlanh.collect.registry import Registry
 from datlanh.collect.secret import path_of, reveal
 from datlanh.kernel import Clock, Database, Lease, Settings, chaos, to_micros
+from datlanh.kernel.space import leave
 from datlanh.model.errors import BadInput, Error, Refused, Unavailable
 from datlanh.model.source import Source
 
@@ -83,6 +84,7 @@ def broker_of(source: Source, settings: Settings) -> Broker:
     An own one has to be among `allow_hosts`, for a declaration is written by people and a broker is usually
     inside; its password is a reference (`file:name`).
     """
+    leave(settings, "mqtt")
     own = source.settings.get("broker")
     if not own:
         if not settings.mqtt_url:

@@ -7,13 +7,14 @@ others would take to the letter; a test holds them together.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from datlanh.collect.book import Block, Book
 from datlanh.collect.rule import LARGEST, Odd, Rule
 from datlanh.model.reading import SeriesKey
 
@@ -23,77 +24,40 @@ MOST_SERIES: Final = 500_000
 Written = str | int | float
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Readings of a body in columns; `key` counts in the `Book` of the rule."""
-
-    key: NDArray[np.int32]
-    at: NDArray[np.int64]
-    value: NDArray[np.float64]
-    quality: NDArray[np.int8]
-    line: NDArray[np.int32]
-
-
-@dataclass(slots=True)
-class Book:
-    """Series that a source has named, numbered, so that no batch need make them anew."""
-
-    keys: list[SeriesKey] = field(default_factory=list)
-    units: list[str] = field(default_factory=list)
-    spots: dict[Any, tuple[int, ...]] = field(default_factory=dict)
-    low: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    high: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    _lows: list[float] = field(default_factory=list)
-    _highs: list[float] = field(default_factory=list)
-    _numbers: dict[tuple[SeriesKey, str], int] = field(default_factory=dict)
-
-    def spot(self, rule: Rule, device: str, names: Sequence[str], unit: str | None) -> tuple[int, ...]:
-        """The numbers of what a device names; raises `Odd` for what is not plain."""
-        if len(self.keys) > MOST_SERIES:
-            self.__init__()  # type: ignore[misc]  # it is a memory: begun anew, it costs time and nothing else
-        who = rule.who(device)
-        numbers = []
-        for name in names:
-            told = rule.fields.get(name)
-            if told is None or not told.plain or unit not in (None, told.unit):
-                raise Odd("doors.field_unknown", field=name[:60])
-            key = (SeriesKey(who.entity, who.type, told.attribute), told.unit)
-            number = self._numbers.get(key)
-            if number is None:
-                number = self._numbers[key] = len(self.keys)
-                self.keys.append(key[0])
-                self.units.append(key[1])
-                self._lows.append(-LARGEST if told.low is None else told.low)
-                self._highs.append(LARGEST if told.high is None else told.high)
-            elif (self._lows[number], self._highs[number]) != (
-                -LARGEST if told.low is None else told.low,
-                LARGEST if told.high is None else told.high,
-            ):
-                # Two fields of one attribute with ranges of their own.
-                raise Odd("doors.value_out_of_range", field=name[:60])
-            numbers.append(number)
-        return tuple(numbers)
-
-    def ranges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Low and high of each series."""
-        if len(self.low) != len(self._lows):
-            self.low, self.high = np.array(self._lows), np.array(self._highs)
-        return self.low, self.high
-
-
 _books: dict[str, tuple[Rule, Book]] = {}
 
 
 def book_of(rule: Rule) -> Book:
-    """The book of a source's declaration; begun anew when the declaration is another."""
+    """The book of a source's declaration; begun anew when the declaration is another, or it is full."""
     known = _books.get(rule.source.id)
-    if known is not None and known[0] is rule:
+    if known is not None and known[0] is rule and len(known[1].keys) <= MOST_SERIES:
         return known[1]
     if len(_books) > 10_000:
         _books.clear()
     book = Book()
     _books[rule.source.id] = (rule, book)
     return book
+
+
+def _spot(book: Book, rule: Rule, device: str, names: Sequence[str], unit: str | None) -> tuple[int, ...]:
+    """The numbers of what a device names; raises `Odd` for what is not plain."""
+    who = rule.who(device)
+    numbers = []
+    for name in names:
+        told = rule.fields.get(name)
+        if told is None or not told.plain or unit not in (None, told.unit):
+            raise Odd("doors.field_unknown", field=name[:60])
+        number = book.number(
+            SeriesKey(who.entity, who.type, told.attribute),
+            told.unit,
+            -LARGEST if told.low is None else told.low,
+            LARGEST if told.high is None else told.high,
+        )
+        if number is None:
+            # Two fields of one attribute with ranges of their own.
+            raise Odd("doors.value_out_of_range", field=name[:60])
+        numbers.append(number)
+    return tuple(numbers)
 
 
 # -- shapes ------------------------------------------------------------------------------------------------------
@@ -193,7 +157,7 @@ def _several(rows: Any, rule: Rule, book: Book) -> tuple[int, NDArray[np.int64] 
         names = (row.device, *values)
         spot = spots.get(names)
         if spot is None:
-            spot = spots[names] = book.spot(rule, row.device, names[1:], None)
+            spot = spots[names] = _spot(book, rule, row.device, names[1:], None)
         key += spot
         value += values.values()
         count.append(len(spot))
@@ -223,7 +187,7 @@ def _single(rows: Any, rule: Rule, book: Book) -> tuple[int, None, _Columns]:
         named = (row.device, row.attribute, row.unit)
         spot = spots.get(named)
         if spot is None:
-            spot = spots[named] = book.spot(rule, row.device, (row.attribute,), row.unit)
+            spot = spots[named] = _spot(book, rule, row.device, (row.attribute,), row.unit)
         key += spot
         value.append(row.value)
         if row.at != last:

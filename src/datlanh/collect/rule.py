@@ -23,20 +23,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
 from datlanh.collect.batch import Batch
+from datlanh.collect.book import Block, Book
 from datlanh.collect.unit import convert
 from datlanh.kernel.clock import to_micros
 from datlanh.model.errors import BadInput
 from datlanh.model.reading import QUALITY_WORDS, Mapped, Readings, Refusal, SeriesKey
 from datlanh.model.source import Source, Station
-
-if TYPE_CHECKING:
-    from datlanh.collect.plain import Block, Book
 
 LARGEST: Final = (
     1e15  # beyond, a float no longer tells whole numbers apart, and nothing here measures so much
@@ -319,7 +317,7 @@ class Columns:
         """How many readings have been taken."""
         return len(self.key) if self.whole is None else len(self.whole[1].key)
 
-    def put(self, book: "Book", block: "Block") -> None:
+    def put(self, book: Book, block: Block) -> None:
         """Take all readings of a body at once, in columns."""
         self.whole = (book, block)
 
