@@ -7,26 +7,54 @@ looks late is late because its document says so.
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from datlanh.kernel import PROVINCE_ZONE, Transaction
+from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Transaction
 from datlanh.model.alarm import PersonRef
 from datlanh.model.directive import Directive, Document, NewPart
 from datlanh.model.task import NewTask, Part, Task
-
-if TYPE_CHECKING:
-    from datlanh.app.house import House
+from datlanh.operate import Directives, Tasks
+from datlanh.people import People
 
 DAY = timedelta(days=1)
 PEOPLE = ("giam.doc", "lanh.dao", "truong.ca", "moi.truong", "phuong.binhduong", "du.lieu", "hien.truong")
 FIRST = "demo:orders:1"
 
 
+class Rooms(Protocol):
+    """What of the house the demo's people need."""
+
+    @property
+    def database(self) -> Database:
+        """The database."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        ...
+
+    @property
+    def people(self) -> People:
+        """Who is who."""
+        ...
+
+    @property
+    def directives(self) -> Directives:
+        """The register of orders."""
+        ...
+
+    @property
+    def tasks(self) -> Tasks:
+        """What has to be done."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Stage:
     """Who is there, and what they act upon."""
 
-    house: "House"
+    house: Rooms
     tx: Transaction
     who: dict[str, PersonRef]
     now: datetime
@@ -77,7 +105,7 @@ class _Stage:
         await self.house.tasks.finish(self.tx, task.id, by=self.who[who], text=text)
 
 
-async def ensure_orders(house: "House") -> None:
+async def ensure_orders(house: Rooms) -> None:
     """Make the orders of the demo, once."""
     accounts = await house.people.demo_accounts()
     if not all(name in accounts for name in PEOPLE):

@@ -9,29 +9,40 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from prometheus_client import Counter
 
 from datlanh.kernel import Clock, Transaction
-from datlanh.model.alarm import Maintenance, PersonRef
+from datlanh.model.alarm import Alarm, Maintenance, PersonRef
 from datlanh.model.errors import NotFound
 from datlanh.model.messages import operate as told
 from datlanh.operate import alarm as alarms
 from datlanh.operate import alarm_store, maintenance, store
 from datlanh.operate.alarm_store import WindowSeen
+from datlanh.operate.record import Record
+from datlanh.operate.rising import Rising
 from datlanh.operate.room import Room
 
-if TYPE_CHECKING:
-    from datlanh.operate.listens import Listening
-
 BEGUN = Counter("datlanh_operate_windows_total", "Maintenance windows that began or ended.", ["what"])
+
+
+class Raises(Protocol):
+    """Who raises alarms and settles them; windows let go what they held to it."""
+
+    def rising(self, room: Room) -> Rising:
+        """What alarms that rise in a transaction need to know."""
+        ...
+
+    async def settle(self, room: Room, record: Record[Alarm]) -> None:
+        """An alarm may be over."""
+        ...
 
 
 class Windows:
     """Maintenance windows."""
 
-    def __init__(self, clock: Clock, listening: "Listening") -> None:
+    def __init__(self, clock: Clock, listening: Raises) -> None:
         self._clock = clock
         self._listening = listening
 
