@@ -44,8 +44,10 @@ def notices(alarm: Alarm, messages: Sequence[Message]) -> list[NoticeWanted]:
             isinstance(message, told.AlarmRaisedAgain)
             and alarm.acknowledged_at is None
             and not alarm.chattering
+            and alarm.respond_by is not None
+            and alarm.respond_by > message.at
         )
-        if not (back or (again and alarm.respond_by is not None and alarm.respond_by > message.at)):
+        if not (back or again):
             continue
         if not alarm.waits or alarm.closed_at is not None or alarm.follows:
             continue
