@@ -20,6 +20,7 @@ from datlanh.keep import Keep
 from datlanh.kernel import Clock, Database, Health, Settings, SystemClock, Transaction
 from datlanh.loader import load
 from datlanh.loader.directive import read_rules
+from datlanh.loader.exercise import load_exercises
 from datlanh.loader.find import shipped_province
 from datlanh.loader.procedure import read_text, written
 from datlanh.loader.report import load_reports
@@ -45,6 +46,7 @@ from datlanh.operate import (
     Tasks,
     Warnings,
 )
+from datlanh.operate.exercises import Exercises
 from datlanh.operate.reports import Reports
 from datlanh.people import People
 from datlanh.share import Share
@@ -103,6 +105,7 @@ class House:
     effects: EffectBook
     replays: ReplayBook
     backtests: BackTestBook
+    exercises: Exercises
 
     @staticmethod
     @asynccontextmanager
@@ -228,6 +231,10 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
     operate.attend(duty)
     auditor.register(lambda tx, _: tasks.orphans(tx), "task", "directive")
     office = load_reports(province_folder(settings))
+    if settings.exercise:  # every document of an exercise says so in its head
+        heading = office.heading
+        marked = replace(heading, office=f"DIỄN TẬP – {heading.office}".rstrip(" –"))
+        office = replace(office, heading=marked)
     reports = Reports(clock, office.schedules)
     tries = BackTests(packs, keep, limits=measure, indicators=measure, areas_of=places.areas_of)
     return House(
@@ -254,6 +261,7 @@ def build(settings: Settings, clock: Clock, database: Database, program: str) ->
         effects=EffectBook(share.floors),
         replays=ReplayBook(share.floors),
         backtests=BackTestBook(share.floors, tries),
+        exercises=Exercises(clock, load_exercises(province_folder(settings))),
         incidents=Incidents(operate, clock, packs, attachments),
         procedures=procedures,
         library=Library(packs, procedures, operate, people.calendar),

@@ -13,6 +13,7 @@ import structlog
 
 from datlanh.app.apply import Applier
 from datlanh.app.archive import JOB, Archive
+from datlanh.app.exercise import Driver
 from datlanh.app.wiring import wiring
 from datlanh.kernel import Jobs, Lease, Reader, outbox
 from datlanh.kernel.jobs import Job
@@ -39,6 +40,7 @@ async def work(house: "House", stop: asyncio.Event) -> None:
         for name, duty in duties(house).items():
             group.create_task(_due(house, name, duty, stop))
         group.create_task(house.health.run(stop))
+        group.create_task(Driver(house).run(stop))
 
 
 def duties(house: "House") -> dict[str, Duty]:

@@ -79,6 +79,9 @@ class Settings:
     )
     mail_from: str = _setting("", "Address that mail comes from; empty: datlanh@ the mail server.")
     session_hours: int = _setting(12, "Hours after which a person has to sign in again.")
+    exercise: str = _setting(
+        "", "The exercise whose space this is; empty: the real space. Set by the program itself, never by hand."
+    )
     demo: bool = _setting(False, "Run as the demo: simulated feeds, demo accounts, a schematic map.")
 
     @staticmethod

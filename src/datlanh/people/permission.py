@@ -69,6 +69,8 @@ PERMISSIONS: Final = MappingProxyType(
         "report.write": "Draft, edit, drop and correct reports.",
         "report.sign": "Sign reports under one's own name.",
         "replay.read": "See how things stood at an instant in the past, as known then.",
+        "exercise.read": "See exercises, their scenarios and score sheets, and take part when invited.",
+        "exercise.lead": "Make exercises, move their time, bring things in, end and clear them away.",
         "backtest.run": "Try a detection on the past before it is approved.",
         "source.read": "See sources, their state, scores and diagnostics.",
         "source.edit": "Create, test, change and switch off sources.",
@@ -107,6 +109,7 @@ _SEE = frozenset(
         "notice.read",
         "report.read",
         "replay.read",
+        "exercise.read",
     }
 )
 _ACT = frozenset(
@@ -132,7 +135,7 @@ _WATCH = frozenset({"duty.read", "escalation.read", "finding.read"})
 _LEAD = (
     _DUTY
     | _PAPERS
-    | {"directive.enter", "duty.lead", "stage.propose"}
+    | {"directive.enter", "duty.lead", "stage.propose", "exercise.lead"}
     | {"alarm.close", "alarm.maintain", "incident.assign", "incident.close", "quarantine.replay"}
 )
 

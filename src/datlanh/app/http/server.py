@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route, compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from datlanh.app.exercise import Spaces
 from datlanh.app.http import (
     alarm,
     alarm_desk,
@@ -30,6 +31,7 @@ from datlanh.app.http import (
     directive,
     duty,
     effect,
+    exercise,
     history,
     incident,
     indicator,
@@ -52,6 +54,7 @@ from datlanh.app.http import (
 )
 from datlanh.app.http.door import PUBLIC, Ask, Door, GatedRoute, Way, answering, gated_hot, language_of
 from datlanh.app.http.errors import HTTP_KEYS, Trouble, problem, trouble_of, trouble_of_input
+from datlanh.app.http.exercise import SPACES
 from datlanh.app.http.guard import Guard, fault
 from datlanh.app.http.ngsild import entity as ngsild
 from datlanh.app.http.ngsild import problem as ngsild_problem
@@ -81,6 +84,7 @@ DOORS: tuple[Door, ...] = (
     report.door,
     effect.door,
     replay.door,
+    exercise.door,
     backtest.door,
     stage.door,
     warn.door,
@@ -105,7 +109,7 @@ def ways() -> list[Way]:
 
 def make_app(house: "House | None", *, web: Path | None = None) -> ASGIApp:
     """The whole application for a house, to be run by any ASGI server."""
-    app = application(house, web or Path(str(files("datlanh.shipped") / "web")))
+    app = application(house, web or _shipped_web())
     if house is None:
         return app
     settings = house.settings
@@ -114,11 +118,20 @@ def make_app(house: "House | None", *, web: Path | None = None) -> ASGIApp:
 
     direct = Direct(app, push.door.ways)
 
+    spaces = Spaces(house, lambda space: application(space, web or _shipped_web()))
+    app.state.spaces = spaces
+
     async def packed(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(SPACES):
+            return await exercise.entered(app, spaces, scope, receive, send)
         if scope["type"] != "http" or not await direct.answered(scope, receive, send):
             await packing(scope, receive, send)
 
     return Guard(packed, house.clock, secure=secure)
+
+
+def _shipped_web() -> Path:
+    return Path(str(files("datlanh.shipped") / "web"))
 
 
 class Direct:
@@ -156,13 +169,18 @@ def application(house: "House | None", web: Path) -> FastAPI:
             yield
             return
         stop = asyncio.Event()
+        spaces: Spaces | None = getattr(app.state, "spaces", None)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(house.share.live.run(stop), name="live feed")
+            if spaces is not None:
+                spaces.group = tasks
             try:
                 yield
             finally:
                 stop.set()
                 house.share.live.close()
+                if spaces is not None:
+                    await spaces.close()
 
     app = FastAPI(
         title="Đất Lành",

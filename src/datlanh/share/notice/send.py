@@ -30,6 +30,7 @@ from pywebpush import WebPusher, WebPushException
 
 from datlanh.collect import guard, secret
 from datlanh.kernel import Clock, Settings
+from datlanh.kernel.space import leave
 from datlanh.model.errors import BadInput, Error, Refused
 from datlanh.model.notice import GATEWAYS, Gateway, Way
 from datlanh.share.notice.render import Rendered, cut
@@ -109,6 +110,7 @@ class Sender:
     async def send(self, letter: Letter) -> str:
         """Send it; what the receiver said. Raises `Failed` when it was not taken."""
         try:
+            leave(self._settings, "notice")
             match letter.way:
                 case Way.MAIL:
                     return await self._mail(letter)

@@ -13,6 +13,7 @@ import structlog
 from lxml import etree
 
 from datlanh.kernel import PROVINCE_ZONE, Clock, Database, Settings, Transaction, queries
+from datlanh.kernel.space import leave
 from datlanh.kernel.words import say
 from datlanh.model.alarm import PersonRef
 from datlanh.model.area import Area
@@ -135,13 +136,14 @@ class Office:
         )
 
     async def _alert(self, warning: Warning, sent: datetime) -> CapAlert:
-        return shape.alert_of(
+        alert = shape.alert_of(
             warning,
             await self._areas(warning),
             self.declared,
             sent.astimezone(PROVINCE_ZONE),
             self._notices.public_url + self._path(warning.identifier),
         )
+        return replace(alert, status="Exercise") if self._settings.exercise else alert
 
     async def _areas(self, warning: Warning) -> list[Area]:
         found = []
@@ -193,7 +195,8 @@ class Office:
         return Preview(alert=alert, xml=xml, sms=sms, targets=self.targets(warning))
 
     async def feed(self, tx: Transaction, kind: str, language: str) -> bytes:
-        """The public feed as `atom` or `rss`."""
+        """The public feed as `atom` or `rss`; an exercise has none."""
+        leave(self._settings, "feed")
         now = self._clock.now()
         rows = await tx.all(_SQL["feed"], {"since": now - SHOWN_FOR, "now": now, "limit": SHOWN})
         base = self._notices.public_url
@@ -212,7 +215,8 @@ class Office:
         )
 
     async def signed(self, tx: Transaction, identifier: str) -> bytes:
-        """An alert of ours as it was signed."""
+        """An alert of ours as it was signed; an exercise has none."""
+        leave(self._settings, "feed")
         body = await tx.value(_SQL["one_out"], {"identifier": identifier})
         if body is None:
             raise NotFound("warn.no_such_warning", id=identifier)
