@@ -72,6 +72,19 @@ def test_each_schema_is_written_by_its_own_floor_only() -> None:
     assert strangers == []
 
 
+def _parameters(text: str) -> set[str]:
+    """The parameters of a text; what stands inside a plural's braces is words."""
+    depth, found = 0, set()
+    for piece in re.finditer(r"\{(\w*)|\}", text):
+        if piece[0] == "}":
+            depth -= 1
+        else:
+            if depth == 0:
+                found.add(piece[1])
+            depth += 1
+    return found
+
+
 def test_the_two_languages_have_the_same_words() -> None:
     seen: dict[str, str] = {}
     for vi in sorted(STRINGS.glob("*.vi.json")):
@@ -82,7 +95,7 @@ def test_the_two_languages_have_the_same_words() -> None:
             assert key not in seen, f"{key} is in {vi.name} and in {seen[key]}"
             seen[key] = vi.name
             assert text.strip() and words[en][key].strip(), key
-            names = {file: set(re.findall(r"\{(\w+)", words[file][key])) for file in (vi, en)}
+            names = {file: _parameters(words[file][key]) for file in (vi, en)}
             assert names[vi] == names[en], f"{key}: the two texts take different parameters"
 
 
