@@ -1,6 +1,6 @@
 // Shows what is pushed to this browser, and opens its page when it is pressed. It caches nothing.
 self.addEventListener('push', (event) => {
-  let said = {};
+  let said;
   try {
     said = event.data ? event.data.json() : {};
   } catch {
