@@ -51,14 +51,7 @@ NEVER_SEALED = 1_000_000
 STEP, LOOK_S, ROUNDS = timedelta(minutes=5), 0.5, 60
 NOT_HERE = frozenset({"archive", "keep", "collect", "people"})
 """What a space does not need: nothing is sealed into a lake, no receiver runs, nobody signs in."""
-COPIED = (
-    (
-        "people.person",
-        "id, account, name, title, unit, language, NULL, created_at, disabled_at, folded, sort_key",
-    ),
-    ("people.held", "*"),
-    ("operate.procedure", "*"),
-)
+COPIED = ("people.person", "people.held", "operate.procedure")
 """What is copied of the real space as it is; passwords are not."""
 
 
@@ -194,7 +187,6 @@ async def make(real: "House", exercise: Exercise, scenario: ExerciseScenario) ->
                     "protocol": "push",
                     "codec": "readings",
                     "station": {
-                        "id": station.id,
                         "type": station.type,
                         "facts": dict(station.facts),
                         "place": list(station.place),
@@ -237,14 +229,22 @@ def _copy(real: str, url: str) -> None:
     """Copy what is configuration; the real space is only read."""
     with psycopg.connect(real) as source, psycopg.connect(url) as target:
         source.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        for table, columns in COPIED:
+        for table in COPIED:
+            named = [
+                column.name for column in source.execute(f"SELECT * FROM {table} LIMIT 0").description or ()
+            ]
+            told = ", ".join("NULL" if name == "password" else name for name in named)
             target.execute(f"TRUNCATE {table} CASCADE")
             with (
-                source.cursor().copy(f"COPY (SELECT {columns} FROM {table}) TO STDOUT") as out,
-                target.cursor().copy(f"COPY {table} FROM STDIN") as into,
+                source.cursor().copy(f"COPY (SELECT {told} FROM {table}) TO STDOUT") as out,
+                target.cursor().copy(f"COPY {table} ({', '.join(named)}) FROM STDIN") as into,
             ):
                 for block in out:
                     into.write(block)
+        for table in ("people.person", "people.held"):
+            target.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1 + coalesce(max(id), 0)) FROM {table}"
+            )
 
 
 async def _mark(tx: Transaction) -> None:
@@ -268,7 +268,6 @@ async def _cast(tx: Transaction, participants: tuple[Participant, ...], at: date
         await tx.run("DELETE FROM people.held WHERE person = %(person)s", given)
         await tx.run(
             "INSERT INTO people.held (person, role, since, granted_by, granted_at)"
-            " OVERRIDING SYSTEM VALUE"
             " SELECT %(person)s, %(role)s, %(day)s - 1, 'exercise', %(at)s",
             given,
         )
@@ -537,6 +536,14 @@ class Spaces:
         if id in self._open:
             _, stack = self._open.pop(id)
             await stack.aclose()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Let go of spaces that are cleared away, also when nobody asks for them any more."""
+        while not stop.is_set():
+            await pause(stop, 5)
+            for id in [*self._open]:
+                with contextlib.suppress(Error, psycopg.Error):
+                    await self.of(id)
 
     async def close(self) -> None:
         """Let go of every space."""

@@ -5,6 +5,7 @@
  * `X-CSRF` word and an idempotency key, so that pressing twice acts once.
  */
 import { heard } from '../lib/clock.svelte.ts';
+import { inside } from '../lib/space.ts';
 import { speaking, t } from '../i18n/words.svelte.ts';
 import type { ProblemBody } from './shapes.ts';
 
@@ -56,7 +57,7 @@ export type Query = Record<string, string | number | boolean | null | undefined>
 
 /** The full address of a question; also for links that download. */
 export function address(path: string, query: Query = {}): string {
-  const full = path.startsWith('/api/') || path.startsWith('/ngsi-ld/') ? path : BASE + path;
+  const full = inside(path.startsWith('/api/') || path.startsWith('/ngsi-ld/') ? path : BASE + path);
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value != null && value !== '') search.set(name, String(value));
@@ -87,7 +88,8 @@ async function ask<T>(
       detail: t('web.problem.network_detail'),
     });
   }
-  const date = answer.headers.get('Date');
+  // In an exercise the server says what time it is there.
+  const date = answer.headers.get('X-Datlanh-At') ?? answer.headers.get('Date');
   if (date) heard(Date.parse(date), true);
   if (answer.status === 204) return undefined as T;
   const body = await understood(answer);

@@ -1113,6 +1113,107 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/exercises": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Exercises
+         * @description The scenarios of the province, and the exercises with their sheets.
+         */
+        get: operations["exercises_exercises"];
+        put?: never;
+        /**
+         * Make
+         * @description Make an exercise; its space is made by a worker, then it waits to be run.
+         */
+        post: operations["exercises_make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exercises/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One
+         * @description An exercise: how far it is, who takes part, what was said, and its sheet.
+         */
+        get: operations["exercises_one"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exercises/{id}/files/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sheet (`sheet.json`) or the whole log (`log.jsonl`) of an exercise that has ended. */
+        get: operations["exercises_file_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exercises/{id}/injects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Inject
+         * @description Bring something in: a reading, a call, a message. It is played at once.
+         */
+        post: operations["exercises_inject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exercises/{id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move
+         * @description Run, pause, change the speed, jump, end, clear away.
+         */
+        post: operations["exercises_move"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/findings": {
         parameters: {
             query?: never;
@@ -2796,6 +2897,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/space": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Space
+         * @description Which space this is: an exercise, or (204) the real one.
+         */
+        get: operations["exercises_space"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stages": {
         parameters: {
             query?: never;
@@ -3677,6 +3798,12 @@ export interface components {
             /** Ids */
             ids: string[];
         };
+        /**
+         * ActKind
+         * @description What may be played or brought in: values of a station, something told by others, words to the participants.
+         * @enum {string}
+         */
+        ActKind: "reading" | "call" | "message";
         /**
          * Aim
          * @description The number that an incident means to move: an indicator and its subject.
@@ -6051,6 +6178,166 @@ export interface components {
             told_at: string;
         };
         /**
+         * ExerciseBanner
+         * @description What every page of a space shows; `mine` is the role that the caller plays.
+         */
+        ExerciseBanner: {
+            /** Code */
+            code: string;
+            /** Id */
+            id: string;
+            message: components["schemas"]["ExerciseMessage"] | null;
+            /** Mine */
+            mine: string;
+            /**
+             * Space At
+             * Format: date-time
+             */
+            space_at: string;
+            /** Speed */
+            speed: number;
+            /** State */
+            state: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * ExerciseBrief
+         * @description An exercise in a list. `space_at` is the time in it; `href` leads into its space, null: there is none.
+         */
+        ExerciseBrief: {
+            /** By */
+            by: string;
+            /** Code */
+            code: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Href */
+            href: string | null;
+            /** Id */
+            id: string;
+            /** Jump To */
+            jump_to: string | null;
+            /** Scenario */
+            scenario: string;
+            sheet: components["schemas"]["Sheet"] | null;
+            /**
+             * Space At
+             * Format: date-time
+             */
+            space_at: string;
+            /** Speed */
+            speed: number;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /** State */
+            state: string;
+            /** Title */
+            title: string;
+            /** Version */
+            version: number;
+            /** Why */
+            why: string;
+        };
+        /**
+         * ExerciseDetail
+         * @description An exercise with everything that the instructor sees; `before` are earlier ones of the same scenario.
+         */
+        ExerciseDetail: {
+            /** Before */
+            before: components["schemas"]["ExerciseBrief"][];
+            exercise: components["schemas"]["ExerciseBrief"];
+            /** May Lead */
+            may_lead: boolean;
+            /** Messages */
+            messages: components["schemas"]["ExerciseMessage"][];
+            /** Moves */
+            moves: components["schemas"]["ExerciseMove"][];
+            /** Participants */
+            participants: components["schemas"]["ExercisePlayer"][];
+            scenario: components["schemas"]["ScenarioBrief"];
+        };
+        /**
+         * ExerciseMessage
+         * @description Words to the participants, at a time of the exercise.
+         */
+        ExerciseMessage: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** From Instructor */
+            from_instructor: boolean;
+            /** Text */
+            text: string;
+            /** To Role */
+            to_role: string;
+        };
+        /**
+         * ExerciseMove
+         * @description Who moved the exercise, and how.
+         */
+        ExerciseMove: {
+            /** Act */
+            act: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /**
+             * Space At
+             * Format: date-time
+             */
+            space_at: string;
+            /** Why */
+            why: string;
+        };
+        /**
+         * ExercisePage
+         * @description Scenarios, exercises, and who may be invited.
+         */
+        ExercisePage: {
+            /** May Lead */
+            may_lead: boolean;
+            /** People */
+            people: components["schemas"]["ExercisePlayer"][];
+            /** Rows */
+            rows: components["schemas"]["ExerciseBrief"][];
+            /** Scenarios */
+            scenarios: components["schemas"]["ScenarioBrief"][];
+        };
+        /**
+         * ExercisePlayer
+         * @description Somebody who takes part; `role` "" is what they are anyway.
+         */
+        ExercisePlayer: {
+            /** Name */
+            name: string;
+            /** Person */
+            person: string;
+            /** Role */
+            role: string;
+            /** Role Title */
+            role_title: string;
+        };
+        /**
          * ExtensionRow
          * @description More time that was asked for, and what was decided.
          */
@@ -6787,6 +7074,57 @@ export interface components {
             rows: components["schemas"]["IndicatorRow"][];
         };
         /**
+         * InjectBody
+         * @description Something that the instructor brings in: `reading` (station, values), `call` (event, place), `message`.
+         */
+        InjectBody: {
+            /** Area */
+            area?: string | null;
+            /**
+             * Event
+             * @default
+             */
+            event: string;
+            kind: components["schemas"]["ActKind"];
+            /** Place */
+            place?: [
+                number,
+                number
+            ] | null;
+            /**
+             * Station
+             * @default
+             */
+            station: string;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /**
+             * To Role
+             * @default
+             */
+            to_role: string;
+            /** Values */
+            values?: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * InviteBody
+         * @description Somebody to take part.
+         */
+        InviteBody: {
+            /** Person */
+            person: string;
+            /**
+             * Role
+             * @default
+             */
+            role: string;
+        };
+        /**
          * JournalEntry
          * @description A raw batch as it was received.
          */
@@ -7205,6 +7543,25 @@ export interface components {
             version?: number | null;
         };
         /**
+         * MoveExercise
+         * @description `act`: run, pause, speed, jump, end, clear. `to` is a time of the exercise.
+         */
+        MoveExercise: {
+            /** Act */
+            act: string;
+            /** Speed */
+            speed?: number | null;
+            /** To */
+            to?: string | null;
+            /** Version */
+            version?: number | null;
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+        };
+        /**
          * MoveResource
          * @description A resource has come further.
          */
@@ -7345,6 +7702,21 @@ export interface components {
             note: string;
             /** Text */
             text?: string | null;
+        };
+        /**
+         * NewExercise
+         * @description A new exercise.
+         */
+        NewExercise: {
+            /** Participants */
+            participants?: components["schemas"]["InviteBody"][];
+            /** Scenario */
+            scenario: string;
+            /**
+             * Speed
+             * @default 1
+             */
+            speed: number;
         };
         /**
          * NewIncident
@@ -8905,6 +9277,36 @@ export interface components {
             value: number;
         };
         /**
+         * ScenarioBrief
+         * @description A scenario that can be played; `roles` should take part.
+         */
+        ScenarioBrief: {
+            /** Acts */
+            acts: number;
+            /** Id */
+            id: string;
+            /** Lasts S */
+            lasts_s: number;
+            /** Reference */
+            reference: string;
+            /** Role Titles */
+            role_titles: string[];
+            /** Roles */
+            roles: string[];
+            /** Stations */
+            stations: {
+                [key: string]: string;
+            };
+            /** Story */
+            story: string;
+            /** Title */
+            title: string;
+            /** Trains */
+            trains: string;
+            /** Wants */
+            wants: string[];
+        };
+        /**
          * Section
          * @description A part of a report. `text` is in plain paragraphs; a line that begins with "- " is an item of a list.
          *
@@ -9039,6 +9441,50 @@ export interface components {
             severity: number;
             /** Text */
             text: string;
+        };
+        /**
+         * Sheet
+         * @description What an exercise showed. Times are those of the exercise, in seconds; None: it never happened.
+         */
+        Sheet: {
+            /** Acknowledge S */
+            acknowledge_s: number | null;
+            /** Alarms */
+            alarms: number;
+            /**
+             * Began At
+             * Format: date-time
+             */
+            began_at: string;
+            /** Closure S */
+            closure_s: number | null;
+            /**
+             * Ended At
+             * Format: date-time
+             */
+            ended_at: string;
+            /** First Task S */
+            first_task_s: number | null;
+            /** Missing */
+            missing: string[];
+            /** Notices Held */
+            notices_held: number;
+            /** Open Incidents */
+            open_incidents: number;
+            /** Steps */
+            steps: number;
+            /** Steps Done */
+            steps_done: number;
+            /** Steps Late */
+            steps_late: number;
+            /** Steps Missed */
+            steps_missed: number;
+            /** Things */
+            things: components["schemas"]["ThingScore"][];
+            /** Unacknowledged */
+            unacknowledged: number;
+            /** Warnings */
+            warnings: number;
         };
         /**
          * Shelve
@@ -9850,6 +10296,27 @@ export interface components {
             value: number;
         };
         /**
+         * StepScore
+         * @description How a step of a procedure went: done in time, late, or missed (not done at the end).
+         */
+        StepScore: {
+            /** By */
+            by: string;
+            /** Done At */
+            done_at: string | null;
+            /** Due At */
+            due_at: string | null;
+            /** How */
+            how: string;
+            /**
+             * Ready At
+             * Format: date-time
+             */
+            ready_at: string;
+            /** Step */
+            step: string;
+        };
+        /**
          * Subject
          * @description What an alarm is about: an entity or an area.
          */
@@ -10102,6 +10569,41 @@ export interface components {
             text: string;
             /** Title */
             title: string;
+            /** What */
+            what: string;
+        };
+        /**
+         * ThingScore
+         * @description How an alarm, an incident or a task went; times in seconds of the exercise, None: it did not come to that.
+         */
+        ThingScore: {
+            /**
+             * Acknowledged By
+             * @default
+             */
+            acknowledged_by: string;
+            /** Acknowledged S */
+            acknowledged_s?: number | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Closed S */
+            closed_s?: number | null;
+            /** Code */
+            code: string;
+            /** First Task S */
+            first_task_s?: number | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /**
+             * Steps
+             * @default []
+             */
+            steps: components["schemas"]["StepScore"][];
             /** What */
             what: string;
         };
@@ -12429,6 +12931,190 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EventTaken"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exercises_exercises: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExercisePage"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exercises_make: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExercise"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExerciseDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exercises_one: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExerciseDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exercises_file_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    exercises_inject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InjectBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExerciseDetail"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exercises_move: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveExercise"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExerciseDetail"];
                 };
             };
             /** @description A problem, in words and as a key. */
@@ -15393,6 +16079,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    exercises_space: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExerciseBanner"];
+                };
+            };
+            /** @description A problem, in words and as a key. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
         };
     };

@@ -179,6 +179,16 @@ export const ROUTES: readonly Route[] = [
     load: screen(() => import('../features/replay/Replay.svelte')),
   },
   {
+    pattern: '/exercises',
+    title: 'exercise.ui.title',
+    load: screen(() => import('../features/exercise/Exercises.svelte')),
+  },
+  {
+    pattern: '/exercises/:id',
+    title: 'exercise.ui.title',
+    load: screen(() => import('../features/exercise/Exercise.svelte')),
+  },
+  {
     pattern: '/backtest',
     title: 'paper.backtest',
     load: screen(() => import('../features/backtest/BackTest.svelte')),

@@ -9,6 +9,7 @@
 import alarmVi from '../../../src/datlanh/strings/alarm.vi.json';
 import deskVi from '../../../src/datlanh/strings/desk.vi.json';
 import directiveVi from '../../../src/datlanh/strings/directive.vi.json';
+import exerciseVi from '../../../src/datlanh/strings/exercise.vi.json';
 import paperVi from '../../../src/datlanh/strings/paper.vi.json';
 import taskVi from '../../../src/datlanh/strings/task.vi.json';
 import tellVi from '../../../src/datlanh/strings/tell.vi.json';
@@ -26,6 +27,7 @@ const vi = {
   ...watchVi,
   ...tellVi,
   ...paperVi,
+  ...exerciseVi,
 };
 
 export type Key = keyof typeof vi;
@@ -37,7 +39,7 @@ type Dictionary = Record<Key, string>;
 const load: Record<Language, () => Promise<Dictionary>> = {
   vi: async () => vi,
   en: async () => {
-    const [web, desk, alarm, room, task, directive, watch, tell, paper] = await Promise.all([
+    const [web, desk, alarm, room, task, directive, watch, tell, paper, exercise] = await Promise.all([
       import('../../../src/datlanh/strings/web.en.json'),
       import('../../../src/datlanh/strings/desk.en.json'),
       import('../../../src/datlanh/strings/alarm.en.json'),
@@ -47,6 +49,7 @@ const load: Record<Language, () => Promise<Dictionary>> = {
       import('../../../src/datlanh/strings/watch.en.json'),
       import('../../../src/datlanh/strings/tell.en.json'),
       import('../../../src/datlanh/strings/paper.en.json'),
+      import('../../../src/datlanh/strings/exercise.en.json'),
     ]);
     return {
       ...web.default,
@@ -58,6 +61,7 @@ const load: Record<Language, () => Promise<Dictionary>> = {
       ...watch.default,
       ...tell.default,
       ...paper.default,
+      ...exercise.default,
     };
   },
 };

@@ -6,8 +6,10 @@
  * going somewhere pushes one. Nothing here knows which screens exist.
  */
 
+import { bare, inside } from './space.ts';
+
 class Place {
-  path = $state(typeof location === 'undefined' ? '/' : location.pathname);
+  path = $state(typeof location === 'undefined' ? '/' : bare(location.pathname));
   search = $state(typeof location === 'undefined' ? '' : location.search);
   readonly query = $derived(new URLSearchParams(this.search));
 }
@@ -17,7 +19,7 @@ export const place = new Place();
 type Changes = Record<string, string | number | boolean | null | undefined>;
 
 function read() {
-  place.path = location.pathname;
+  place.path = bare(location.pathname);
   place.search = location.search;
 }
 
@@ -33,7 +35,8 @@ export function withQuery(changes: Changes, path = place.path): string {
 }
 
 /** Go to an address of the console. */
-export function go(to: string, how: 'push' | 'replace' = 'push') {
+export function go(where: string, how: 'push' | 'replace' = 'push') {
+  const to = inside(where);
   if (to === location.pathname + location.search) return;
   const samePage = new URL(to, location.href).pathname === location.pathname;
   history[how === 'push' ? 'pushState' : 'replaceState'](null, '', to);
@@ -60,22 +63,35 @@ export function match(pattern: string, path: string): Record<string, string> | n
   return found;
 }
 
+/** Make a link to our own pages or files one of this space; `data-outside` leads out of an exercise. */
+function own(event: Event) {
+  const link = (event.target as Element | null)?.closest?.('a');
+  if (!link || link.origin !== location.origin || link.hasAttribute('data-outside')) return;
+  const path = inside(link.pathname);
+  if (path !== link.pathname) link.href = path + link.search + link.hash;
+}
+
 /** Make plain links to pages of the console change the page without loading it anew. */
 export function followLinks(): () => void {
   const click = (event: MouseEvent) => {
     if (event.defaultPrevented || event.button !== 0) return;
+    own(event);
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element | null)?.closest?.('a');
-    if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return;
-    if (/^\/(api|ngsi-ld|metrics|livez|readyz)(\/|$)/.test(link.pathname)) return;
+    if (!link || link.target || link.hasAttribute('data-outside') || link.hasAttribute('download') || link.origin !== location.origin) return;
+    if (/^\/(api|ngsi-ld|metrics|livez|readyz)(\/|$)/.test(bare(link.pathname))) return;
     if (link.hash && link.pathname === location.pathname && link.search === location.search) return;
     event.preventDefault();
     go(link.pathname + link.search, link.hasAttribute('data-replace') ? 'replace' : 'push');
   };
+  // Before a link is followed, copied or opened in another tab, it is made one of this space.
+  const early = ['pointerdown', 'focusin', 'contextmenu', 'dragstart'] as const;
+  for (const name of early) document.addEventListener(name, own, true);
   document.addEventListener('click', click);
   window.addEventListener('popstate', read);
   return () => {
     document.removeEventListener('click', click);
+    for (const name of early) document.removeEventListener(name, own, true);
     window.removeEventListener('popstate', read);
   };
 }

@@ -7,6 +7,7 @@
  */
 import { address } from '../api/client.ts';
 import { remember } from '../api/session.svelte.ts';
+import { SPACE } from '../lib/space.ts';
 import { serverTime } from '../lib/clock.svelte.ts';
 import { speaking } from '../i18n/words.svelte.ts';
 import { reader } from './events.ts';
@@ -143,7 +144,7 @@ async function lead(relay: (what: Relayed) => void, stop: AbortSignal) {
 /** Begin to listen; returns how to stop. */
 export function listen(): () => void {
   const stop = new AbortController();
-  const channel = 'BroadcastChannel' in window ? new BroadcastChannel('datlanh-live') : null;
+  const channel = 'BroadcastChannel' in window ? new BroadcastChannel(`datlanh-live${SPACE}`) : null;
   const relay = (what: Relayed) => channel?.postMessage(what);
   if (channel) {
     channel.onmessage = (event: MessageEvent<Relayed>) => {
@@ -163,7 +164,7 @@ export function listen(): () => void {
   window.addEventListener('offline', gone);
   if (navigator.locks) {
     navigator.locks
-      .request('datlanh-live', { signal: stop.signal }, async () => {
+      .request(`datlanh-live${SPACE}`, { signal: stop.signal }, async () => {
         live.leads = true;
         await lead(relay, stop.signal);
         live.leads = false;

@@ -46,7 +46,9 @@ async def entered(app: ASGIApp, spaces: "Spaces", scope: Scope, receive: Receive
     async def marked(message: dict[str, object]) -> None:
         if message["type"] == "http.response.start":
             headers = [*message.get("headers", [])]  # type: ignore[misc]
-            message = {**message, "headers": [*headers, (b"x-datlanh-exercise", space.id.encode())]}
+            at = space.clock.now().isoformat()
+            own = [(b"x-datlanh-exercise", space.id.encode()), (b"x-datlanh-at", at.encode())]
+            message = {**message, "headers": [*headers, *own]}
         await send(message)
 
     await space.app(inner, receive, marked)

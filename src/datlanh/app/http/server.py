@@ -174,6 +174,7 @@ def application(house: "House | None", web: Path) -> FastAPI:
             tasks.create_task(house.share.live.run(stop), name="live feed")
             if spaces is not None:
                 spaces.group = tasks
+                tasks.create_task(spaces.run(stop), name="spaces of exercises")
             try:
                 yield
             finally:

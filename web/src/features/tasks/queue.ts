@@ -5,6 +5,7 @@
  * done. Items of one task are sent in their order. What the server refuses stays, with the reason, until the person
  * tries again or drops it: nothing is lost in silence. Items are the person's who made them; another's wait.
  */
+import { SPACE } from '../../lib/space.ts';
 import { newKey, send, Trouble } from '../../api/client.ts';
 import type { Attachment, TaskDetail } from '../../api/orders.ts';
 
@@ -33,7 +34,7 @@ export interface Store {
   drop(key: string): Promise<void>;
 }
 
-const NAME = 'datlanh-field';
+const NAME = `datlanh-field${SPACE}`;
 
 function done<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
