@@ -502,6 +502,7 @@ class Spaces:
         self._open: dict[str, tuple[Space, contextlib.AsyncExitStack]] = {}
         self._lock = asyncio.Lock()
         self.group: asyncio.TaskGroup | None = None
+        self._closed = False
 
     async def of(self, id: str) -> Space:
         """The space of an exercise, with its clock where the register says."""
@@ -511,6 +512,8 @@ class Spaces:
             await self._close(id)
             raise NotFound("exercise.no_space", code=exercise.code)
         async with self._lock:
+            if self._closed:
+                raise Unavailable("kernel.database_down", retry_after=5)
             if id not in self._open:
                 stack = contextlib.AsyncExitStack()
                 space = await stack.enter_async_context(opened(self._house, exercise, "serve"))
@@ -543,9 +546,14 @@ class Spaces:
             await pause(stop, 5)
             for id in [*self._open]:
                 with contextlib.suppress(Error, psycopg.Error):
-                    await self.of(id)
+                    async with self._house.database.read() as tx:
+                        exercise = await self._house.exercises.one(tx, id)
+                    if exercise.state not in THERE:
+                        await self._close(id)
 
     async def close(self) -> None:
         """Let go of every space."""
+        async with self._lock:
+            self._closed = True
         for id in [*self._open]:
             await self._close(id)
