@@ -78,7 +78,14 @@ export function followLinks(): () => void {
     own(event);
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element | null)?.closest?.('a');
-    if (!link || link.target || link.hasAttribute('data-outside') || link.hasAttribute('download') || link.origin !== location.origin) return;
+    if (
+      !link ||
+      link.target ||
+      link.hasAttribute('data-outside') ||
+      link.hasAttribute('download') ||
+      link.origin !== location.origin
+    )
+      return;
     if (/^\/(api|ngsi-ld|metrics|livez|readyz)(\/|$)/.test(bare(link.pathname))) return;
     if (link.hash && link.pathname === location.pathname && link.search === location.search) return;
     event.preventDefault();

@@ -2,7 +2,8 @@
  * Which space this tab is in: the real one, or an exercise. The address says it (`/exercise/<id>/…`), so every tab
  * knows by itself, and a link into an exercise never opens in the real space.
  */
-const found = typeof location === 'undefined' ? null : /^\/exercise\/([0-9a-z]{4,40})(?=\/|$)/.exec(location.pathname);
+const found =
+  typeof location === 'undefined' ? null : /^\/exercise\/([0-9a-z]{4,40})(?=\/|$)/.exec(location.pathname);
 
 /** The id of the exercise, or '' in the real space. */
 export const SPACE = found?.[1] ?? '';
@@ -18,5 +19,7 @@ export function inside(path: string, prefix = PREFIX): string {
 
 /** The path without the space, as routes know it. */
 export function bare(path: string, prefix = PREFIX): string {
-  return prefix && (path === prefix || path.startsWith(`${prefix}/`)) ? path.slice(prefix.length) || '/' : path;
+  return prefix && (path === prefix || path.startsWith(`${prefix}/`))
+    ? path.slice(prefix.length) || '/'
+    : path;
 }
