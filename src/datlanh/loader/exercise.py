@@ -1,4 +1,4 @@
-"""The exercises of a province: `exercises/*.yaml`, one scenario a file. What cannot be played is refused with file and line."""
+"""The exercises of a province: `exercises/*.yaml`, a scenario a file; a wrong one is refused with its line."""
 
 from datetime import timedelta
 from pathlib import Path
