@@ -12,6 +12,7 @@ from datlanh.collect import Collect, Offer, Receipt
 from datlanh.collect.inbox import Inbox, make_partition
 from datlanh.kernel import Database, HeldClock, Settings
 from datlanh.model.errors import BadInput, Conflict, Error, NotFound, Refused, TooMuch, Unavailable
+from datlanh.model.reading import Mapped
 
 STATION: dict[str, Any] = {
     "name": {"vi": "Trạm thử", "en": "Trial station"},
@@ -27,7 +28,9 @@ BODY = b"PM10\t61,8\tug/Nm3\t20261123143000\t00\r\nXYZ\t1\tmg/L\t20261123143000\
 class All:
     """What `keep` says when everything was new."""
 
-    def __init__(self, count: int, fresh: bool = True) -> None:
+    def __init__(self, mapped: Mapped, fresh: bool = True) -> None:
+        count = len(mapped.readings)
+        self.series = mapped.readings.key.astype(np.int64) + 1
         self.fresh = np.full(count, fresh)
         self.changed = np.zeros(count, np.bool_)
 
@@ -38,7 +41,7 @@ async def apply(collect: Collect, db: Database, *, fresh: bool = True) -> tuple[
         batches = await collect.claim(tx, None, 1000)
         mapped = collect.map(batches)
         await collect.refuse(tx, mapped.refusals)
-        await collect.count(tx, batches, mapped, All(len(mapped.readings), fresh))
+        await collect.count(tx, batches, mapped, All(mapped, fresh))
     return len(mapped.readings), len(mapped.refusals)
 
 
@@ -219,7 +222,7 @@ async def test_after_the_mapping_is_put_right_one_replay_brings_the_lines_back_o
         assert [(batch.seq, batch.again) for batch in batches] == [(receipt.seq, True)]
         mapped = collect.map(batches)
         assert [key.attribute for key in mapped.readings.keys] == ["pm10", "xyz"]
-        kept = All(2)
+        kept = All(mapped)
         kept.fresh[0] = False
         await collect.count(tx, batches, mapped, kept)
     assert await collect.quarantine("A") == []

@@ -29,6 +29,7 @@ class Kept:
     """What `keep` would say."""
 
     def __init__(self, mapped: Mapped, fresh: bool) -> None:
+        self.series = mapped.readings.key.astype(np.int64) + 1
         self.fresh = np.full(len(mapped.readings), fresh)
         self.changed = np.zeros(len(mapped.readings), np.bool_)
 
