@@ -279,8 +279,8 @@ async def _cast(tx: Transaction, participants: tuple[Participant, ...], at: date
 async def settle(house: "House") -> None:
     """Let every stage of a space do what is due now, until nothing is left."""
     from datlanh.app.apply import Applier
+    from datlanh.app.due import duties
     from datlanh.app.wiring import wiring
-    from datlanh.app.work import duties
     from datlanh.kernel import Reader
 
     applier = Applier(house)

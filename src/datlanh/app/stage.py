@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from datlanh.app.apply import Applier
+from datlanh.app.due import duties
 from datlanh.app.house import House
 from datlanh.app.wiring import wiring
-from datlanh.app.work import duties
 from datlanh.collect import Collect
 from datlanh.detect import Detect
 from datlanh.kernel import Database, HeldClock, Reader, Settings

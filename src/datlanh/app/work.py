@@ -4,19 +4,16 @@ Any number may run. Single duties are held by leases in the database; when a wor
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import psycopg
 import structlog
 
 from datlanh.app.apply import Applier
-from datlanh.app.archive import JOB, Archive
+from datlanh.app.due import Duty, duties, jobs
 from datlanh.app.exercise import Driver
 from datlanh.app.wiring import wiring
-from datlanh.kernel import Jobs, Lease, Reader, outbox
-from datlanh.kernel.jobs import Job
+from datlanh.kernel import Jobs, Lease, Reader
 from datlanh.kernel.outbox import CHANNEL
 from datlanh.kernel.pause import pause
 from datlanh.model.errors import Error, Unavailable
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
     from datlanh.app.house import House
 
 log = structlog.get_logger(__name__)
-OUTBOX_KEPT = timedelta(days=2)
-Duty = Callable[[], Awaitable[int]]
 
 
 async def work(house: "House", stop: asyncio.Event) -> None:
@@ -41,42 +36,6 @@ async def work(house: "House", stop: asyncio.Event) -> None:
             group.create_task(_due(house, name, duty, stop))
         group.create_task(house.health.run(stop))
         group.create_task(Driver(house).run(stop))
-
-
-def duties(house: "House") -> dict[str, Duty]:
-    """What is looked after every second by one worker at a time: name and the function that does what is due."""
-    return {
-        "measure": house.measure.work_due,
-        "detect": house.detect.work_due,
-        "operate": house.operate.work_due,
-        "intake": house.intake.work_due,
-        "escalations": house.escalations.work_due,
-        "auditor": house.auditor.work_due,
-        "duty": house.duty.work_due,
-        "attachments": house.attachments.work_due,
-        "tasks": house.tasks.work_due,
-        "stages": house.stages.work_due,
-        "warnings": house.warnings.work_due,
-        "notices": house.notices.work_due,
-        "collect": house.collect.work_due,
-        "keep": house.keep.work_due,
-        "share": house.share.work_due,
-        "reports": house.papers.work_due,
-        "people": house.people.work_due,
-        "archive": Archive(house).work_due,
-        "outbox": lambda: _prune(house),
-    }
-
-
-def jobs(house: "House") -> dict[str, Job]:
-    """Queued work: the name under which it is asked for, and the function that does it."""
-    return {**house.keep.jobs(), **house.backtests.jobs(), JOB: Archive(house).archive}
-
-
-async def _prune(house: "House") -> int:
-    async with house.database.transaction() as tx:
-        done = await outbox.prune(tx, house.clock.now() - OUTBOX_KEPT)
-    return done
 
 
 async def _applying(house: "House", part: int, parts: int, stop: asyncio.Event) -> None:
