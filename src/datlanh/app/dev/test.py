@@ -24,7 +24,7 @@ PARTS: tuple[tuple[str, list[str]], ...] = (
     ("web", ["npm", "--prefix", "web", "run", "check"]),
     ("web unit", ["npm", "--prefix", "web", "test"]),
     ("collect", [sys.executable, "-c", _COLLECT]),
-    ("small", ["pytest", "-q", "tests/small"]),
+    ("small", ["pytest", "-q", "-n", "2", "tests/small"]),
     ("shape", ["pytest", "-q", "tests/shape"]),
     ("story", ["pytest", "-q", "-n", "2", "--dist", "loadfile", "tests/story"]),
     ("browser", ["pytest", "-q", "tests/e2e"]),
